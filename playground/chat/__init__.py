@@ -1,0 +1,1 @@
+"""Conversations, assistants, and N of them answering side by side."""

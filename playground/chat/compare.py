@@ -1,0 +1,167 @@
+"""N assistants answer one conversation at once; their events come as one stream.
+
+Knows no page: whoever reads decides how often to draw. Each side runs in a thread of its own, because each
+model does its work in a process of its own; an error of one side is that side's reply and never the others'.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from playground.chat.assistant import Assistant, fit
+from playground.engines.base import Cancel, Delta, Engine, Finished, GenerateRequest
+from playground.errors import PlaygroundError
+from playground.types import Message, Prompt, Reply, SamplingParams, Token, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class SideRun:
+    """One side's share of a comparison.
+
+    ``prepare`` gives the assistant and its loaded model. It runs in the side's own thread, because it may
+    wait for the model to load, and it may raise a PlaygroundError, which is then this side's answer.
+    """
+
+    side: str
+    prepare: Callable[[], tuple[Assistant, Engine]]
+    messages: tuple[Message, ...]
+    logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideStarted:
+    """The prompt that a side sends, and its size in tokens."""
+
+    side: str
+    prompt: Prompt
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SideDelta:
+    """New text of a side, with the tokens that begin in what was shown so far."""
+
+    side: str
+    text: str
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SideFinished:
+    """The one final event of a side. ``first_token_s`` is None where no token came."""
+
+    side: str
+    reply: Reply
+    seed: int = 0
+    first_token_s: float | None = None
+
+
+SideEvent = SideStarted | SideDelta | SideFinished
+
+
+def answer(run: SideRun, *, cancel: Cancel | None = None) -> Iterator[SideEvent]:
+    """One side's events: started, deltas, and exactly one finished. Closing it cancels the generation."""
+    text: list[str] = []
+    tokens: list[Token] = []
+    try:
+        assistant, engine = run.prepare()
+        prompt, n_prompt = fit(
+            assistant.renderer,
+            run.messages,
+            count=lambda p: len(engine.tokenize(p.pieces)),
+            n_ctx=engine.info.n_ctx,
+            max_tokens=assistant.sampling.max_tokens,
+        )
+        yield SideStarted(run.side, prompt, n_prompt)
+        request = GenerateRequest(prompt.pieces, assistant.sampling, prompt.stop, logprobs=run.logprobs)
+        lead = prompt.lead
+        events = engine.generate([request], cancel=cancel)
+        try:
+            for event in events:
+                if isinstance(event, Finished):
+                    reply = Reply("".join(text), tuple(tokens), event.finish_reason, event.usage, event.error)
+                    yield SideFinished(run.side, reply, event.seed, _first_token_s(event.usage))
+                    return
+                shown, lead = _without_lead(event, lead)
+                text.append(shown)
+                tokens.extend(event.tokens)
+                yield SideDelta(run.side, shown, event.tokens)
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+        raise PlaygroundError("The model ended without finishing its answer; try again.")
+    except PlaygroundError as error:
+        yield SideFinished(run.side, Reply("".join(text), tuple(tokens), "error", error=str(error)))
+
+
+def compare(runs: Sequence[SideRun], *, cancel: Cancel | None = None) -> Iterator[SideEvent]:
+    """All sides' events merged as they happen; ends when every side has finished.
+
+    Closing the iterator cancels what still runs and does not wait for it.
+    """
+    stop = cancel or Cancel()
+    merged: queue.SimpleQueue[SideEvent | BaseException] = queue.SimpleQueue()
+
+    def work(run: SideRun) -> None:
+        try:
+            for event in answer(run, cancel=stop):
+                merged.put(event)
+        except BaseException as error:  # noqa: BLE001  (handed to the reader, who raises it)
+            merged.put(error)
+
+    for run in runs:
+        threading.Thread(target=work, args=(run,), name=f"side-{run.side}", daemon=True).start()
+    open_sides = len(runs)
+    try:
+        while open_sides:
+            event = merged.get()
+            if isinstance(event, BaseException):
+                raise event
+            open_sides -= isinstance(event, SideFinished)
+            yield event
+    finally:
+        if open_sides:
+            stop.set()
+
+
+def complete(
+    engine: Engine, prompts: Sequence[Prompt], sampling: SamplingParams, *, cancel: Cancel | None = None
+) -> list[Reply]:
+    """The finished replies to many prompts at once, in their order: a fold over the engine's stream.
+
+    Batch work (experiments, checks) goes down the same path as the page: same stops, same lead.
+    """
+    texts: list[list[str]] = [[] for _ in prompts]
+    tokens: list[list[Token]] = [[] for _ in prompts]
+    leads = [prompt.lead for prompt in prompts]
+    replies: list[Reply] = [Reply("", finish_reason="error", error="The model ended early.") for _ in prompts]
+    requests = [GenerateRequest(prompt.pieces, sampling, prompt.stop) for prompt in prompts]
+    for event in engine.generate(requests, cancel=cancel):
+        i = event.request
+        if isinstance(event, Finished):
+            replies[i] = Reply(
+                "".join(texts[i]), tuple(tokens[i]), event.finish_reason, event.usage, event.error
+            )
+        else:
+            shown, leads[i] = _without_lead(event, leads[i])
+            texts[i].append(shown)
+            tokens[i].extend(event.tokens)
+    return replies
+
+
+def _without_lead(event: Delta, lead: str) -> tuple[str, str]:
+    """The delta's text without what is left of the lead, and what is still to be dropped."""
+    text = event.text
+    while lead and text:
+        if text[0] != lead[0]:
+            return text, ""
+        text, lead = text[1:], lead[1:]
+    return text, lead
+
+
+def _first_token_s(usage: Usage) -> float | None:
+    return usage.prefill_s if usage.completion_tokens else None

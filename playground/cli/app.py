@@ -1,0 +1,100 @@
+"""The commands' common ground: the entry point, the default command, and how errors and JSON are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import typer
+
+from playground import __version__
+from playground.errors import PlaygroundError
+
+app = typer.Typer(
+    help="A desktop playground for base-model in-context alignment.",
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+presets_app = typer.Typer(help="The presets at hand.", no_args_is_help=True)
+models_app = typer.Typer(help="The models at hand.", no_args_is_help=True)
+app.add_typer(presets_app, name="presets")
+app.add_typer(models_app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"playground {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """A desktop playground for base-model in-context alignment. Without a command it opens the page."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 7860,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Open the playground in the browser (the default command)."""
+    with reported():
+        from playground.services import Workbench
+        from playground.ui.app import launch
+
+        with Workbench() as workbench:
+            launch(workbench, host=host, port=port, open_browser=browser)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0, 1 with one clear line on stderr, or 2 for wrong usage."""
+    from playground.cli import show, talk  # noqa: F401  (they add their commands)
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Options alone are the page's: `playground --port 8000`.
+    if not given or (given[0].startswith("-") and given[0] not in ("--help", "--version")):
+        given.insert(0, "serve")
+    try:
+        app(args=given, prog_name="playground")
+    except BrokenPipeError:
+        # Who read our output has had enough (`| head`); Python would complain once more while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Print an error of ours as one line on stderr and exit with 1; an interrupt exits with 130."""
+    try:
+        yield
+    except PlaygroundError as error:
+        typer.echo(f"error: {one_line(str(error))}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        raise typer.Exit(130) from None
+
+
+def one_line(text: str) -> str:
+    """The text on one line, and without control characters that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+def print_json(value: object) -> None:
+    """One object on stdout, in UTF-8 whatever the terminal's encoding."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass") + b"\n")
+    sys.stdout.buffer.flush()

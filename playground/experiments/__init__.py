@@ -1,0 +1,1 @@
+"""Experiments on assistants: evaluation, and what the bundled pair must show."""

@@ -1,0 +1,158 @@
+"""Which models there are, and where their files lie. One YAML file a pair; nothing is loaded here.
+
+A model is named ``PAIR/base`` or ``PAIR/instruct``, or by the path of a GGUF file. A person's own entries
+lie in their models folder and win over shipped ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from playground.errors import ModelNotFoundError
+
+ModelKind = Literal["base", "instruct"]
+DEFAULT_PAIR = "wren"
+_MAX_BYTES = 100_000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _ModelFile(_Strict):
+    title: str = ""
+    gguf: Annotated[str, Field(min_length=1)]
+    n_ctx: Annotated[int, Field(ge=64)] | None = None
+
+
+class _PairFile(_Strict):
+    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
+    pair: Annotated[str, Field(pattern=r"^[\w][\w.+\-]{0,60}$")]
+    title: str = ""
+    description: str = ""
+    license: str = ""
+    languages: tuple[str, ...] = ()
+    default_preset: str = "friendly"
+    base: _ModelFile | None = None
+    instruct: _ModelFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model that can be named.
+
+    Attributes:
+        id: ``PAIR/base``, ``PAIR/instruct``, or the path it was named by.
+        kind: An instruct model is prompted by its own chat template; a base model never silently is.
+        n_ctx: Context to load; None takes what the file says it was trained with.
+    """
+
+    id: str
+    pair: str
+    kind: ModelKind
+    title: str
+    path: Path
+    description: str = ""
+    license: str = ""
+    default_preset: str = "friendly"
+    n_ctx: int | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether the file is on this machine."""
+        return self.path.is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogProblem:
+    """A catalog file that could not be used, and why."""
+
+    path: Path
+    message: str
+
+
+class Catalog:
+    """The models of some folders, the later ones winning over the earlier."""
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+
+    def entries(self) -> list[ModelEntry]:
+        """Every model of every readable pair file, in the folders' order and by file name."""
+        return list(self._read()[0].values())
+
+    def problems(self) -> list[CatalogProblem]:
+        """The catalog files that were passed over."""
+        return self._read()[1]
+
+    def get(self, name: str) -> ModelEntry:
+        """The model of that name or path.
+
+        A path is a model of its own: ``kind`` is guessed from ``instruct`` or ``chat`` in the file's name.
+
+        Raises:
+            ModelNotFoundError: Nothing goes by that name; the message lists what there is.
+        """
+        entries, problems = self._read()
+        if name in entries:
+            return entries[name]
+        if name.lower().endswith(".gguf"):
+            path = Path(name).expanduser()
+            if not path.is_file():
+                raise ModelNotFoundError(f"There is no file {path}; check the path of the GGUF file.")
+            said = path.stem.lower()
+            kind: ModelKind = "instruct" if any(w in said for w in ("instruct", "chat", "-it")) else "base"
+            return ModelEntry(name, path.stem, kind, path.stem, path)
+        known = ", ".join(entries) or "none"
+        aside = f" ({problems[0].message})" if problems else ""
+        raise ModelNotFoundError(
+            f"There is no model '{name}'. Use one of: {known}, or the path of a .gguf file.{aside}"
+        )
+
+    def _read(self) -> tuple[dict[str, ModelEntry], list[CatalogProblem]]:
+        entries: dict[str, ModelEntry] = {}
+        problems: list[CatalogProblem] = []
+        for folder in self._folders:
+            for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+                try:
+                    entries |= {entry.id: entry for entry in _pair_entries(path)}
+                except ModelNotFoundError as error:
+                    problems.append(CatalogProblem(path, str(error)))
+        return entries, problems
+
+
+def _pair_entries(path: Path) -> list[ModelEntry]:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelNotFoundError(f"{path.name} is too large for a catalog file")
+        pair = _PairFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise ModelNotFoundError(f"{path.name} cannot be read: {error}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(key) for key in problem["loc"])
+        raise ModelNotFoundError(f"{path.name}: '{where}': {problem['msg'].lower()}") from error
+    files: tuple[tuple[ModelKind, _ModelFile | None], ...] = (
+        ("base", pair.base),
+        ("instruct", pair.instruct),
+    )
+    return [
+        ModelEntry(
+            id=f"{pair.pair}/{kind}",
+            pair=pair.pair,
+            kind=kind,
+            title=file.title or f"{pair.title or pair.pair} {kind}",
+            path=path.parent / file.gguf,
+            description=pair.description,
+            license=pair.license,
+            default_preset=pair.default_preset,
+            n_ctx=file.n_ctx,
+        )
+        for kind, file in files
+        if file is not None
+    ]

@@ -1,0 +1,1 @@
+"""Presets: system text, examples, template and sampling, in one YAML file that a person can mail."""
