@@ -8,8 +8,10 @@ can be stored, drawn and compared without the model that wrote it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
+# A field called bytes would shadow the type while the annotations of its class are resolved.
+Bytes: TypeAlias = bytes
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 Part = Literal["prefix", "system", "example", "history", "turn"]
@@ -174,7 +176,7 @@ class Alternative:
     """A token that could have stood at a position, with its natural-log probability."""
 
     id: int
-    bytes: bytes
+    bytes: Bytes
     logprob: float
 
 
@@ -187,7 +189,7 @@ class Token:
     """
 
     id: int
-    bytes: bytes
+    bytes: Bytes
     logprob: float | None = None
     rank: int | None = None
     entropy: float | None = None

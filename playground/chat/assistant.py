@@ -92,7 +92,7 @@ def fit(
         return whole
     last = len(starts) - 1
     shortest = prompt_from(last) if last else whole
-    if shortest[1] + SHORTEST_ANSWER > n_ctx:
+    if shortest[1] + min(SHORTEST_ANSWER, max_tokens) > n_ctx:
         raise ContextLengthError(
             f"The examples and the message take {shortest[1]:,} tokens and the context holds {n_ctx:,}; "
             "switch some examples off, shorten them, or shorten the message."

@@ -7,7 +7,7 @@ browser keeps.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -23,7 +23,7 @@ class Turn:
     id: str
     parent: str | None
     query: str
-    replies: Mapping[str, Reply] = field(default_factory=dict)
+    replies: dict[str, Reply] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Conversation:
         head: The last turn of the branch that is shown; None where nothing was asked.
     """
 
-    turns: Mapping[str, Turn] = field(default_factory=dict)
+    turns: dict[str, Turn] = field(default_factory=dict)
     head: str | None = None
 
     def path(self) -> tuple[Turn, ...]:

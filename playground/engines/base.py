@@ -42,13 +42,21 @@ class Cancel:
         """Whether ``set`` was called."""
         return self._set
 
-    def on_set(self, callback: Callable[[], None]) -> None:
-        """Run ``callback`` when the switch is set, or now if it already is."""
+    def on_set(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Run ``callback`` when the switch is set, or now if it already is.
+
+        Returns what takes the callback back, so that a switch that outlives its work does not grow.
+        """
         with self._lock:
             if not self._set:
                 self._callbacks.append(callback)
-                return
+                return lambda: self._forget(callback)
         callback()
+        return lambda: None
+
+    def _forget(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            self._callbacks = [kept for kept in self._callbacks if kept is not callback]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,8 @@ class Finished:
     """The one final event of a sample.
 
     ``seed`` is the one used; ``stop`` the rule's text that ended it, if one did; ``error`` a sentence where
-    ``finish_reason`` is ``error`` (what was written before it stands).
+    ``finish_reason`` is ``error`` (what was written before it stands), and where it is ``length`` because
+    the context was full.
     """
 
     request: int
