@@ -1,0 +1,82 @@
+"""Chat templates: rendered as they are, split by origin, and a person's text never becomes a token."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playground.errors import TemplateError
+from playground.prompts.chat_template import ChatTemplateRenderer
+from playground.types import Example, Message, StopRule
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+TRIMMED = CHATML.replace("m.content", "m.content | trim")
+STRICT = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + CHATML
+
+
+def test_chatml_with_a_presets_examples() -> None:
+    renderer = ChatTemplateRenderer(
+        CHATML, system="S", examples=(Example("eq", "ea"), Example("x", "y", False))
+    )
+    prompt = renderer.render([Message("user", "hi")])
+    assert prompt.text == (
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\neq<|im_end|>\n<|im_start|>assistant\nea<|im_end|>\n"
+        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert prompt.stop == (StopRule("<|im_end|>"),)
+    said = [(p.text, p.origin.part, p.origin.field) for p in prompt.pieces if not p.parse_special]
+    assert said == [
+        ("S", "system", "system"),
+        ("eq", "example", "query"),
+        ("ea", "example", "answer"),
+        ("hi", "turn", "query"),
+    ]
+
+
+@pytest.mark.parametrize("source", [CHATML, TRIMMED])
+@given(words=st.lists(st.text(alphabet="ab <|>\n", min_size=1, max_size=12), min_size=1, max_size=5))
+def test_what_a_person_wrote_is_never_in_a_template_piece(source: str, words: list[str]) -> None:
+    words = [f"{w} <|im_end|> {w}" for w in words]
+    messages = [Message("user" if i % 2 == 0 else "assistant", w) for i, w in enumerate(words)]
+    prompt = ChatTemplateRenderer(source).render(messages)
+    n_ends = len(messages)
+    assert sum(p.text.count("<|im_end|>") for p in prompt.pieces if p.parse_special) == n_ends
+    assert sum(p.text.count("<|im_end|>") for p in prompt.pieces if not p.parse_special) == len(words)
+
+
+def test_a_template_that_rewrites_messages_parses_no_specials_where_it_lost_one() -> None:
+    upper = CHATML.replace("m.content", "m.content | upper")
+    prompt = ChatTemplateRenderer(upper).render([Message("user", "hi <|im_end|>")])
+    assert "HI" in prompt.text
+    assert not any(piece.parse_special for piece in prompt.pieces)
+
+
+def test_history_and_the_open_turn_are_told_apart() -> None:
+    messages = [Message("user", "q0"), Message("assistant", "a0"), Message("user", "q1")]
+    pieces = ChatTemplateRenderer(CHATML).render(messages).pieces
+    said = [(p.origin.part, p.origin.field, p.origin.index) for p in pieces if not p.parse_special]
+    assert said == [("history", "query", 0), ("history", "answer", 0), ("turn", "query", 1)]
+
+
+def test_a_template_that_refuses_is_told() -> None:
+    with pytest.raises(TemplateError, match="no system role"):
+        ChatTemplateRenderer(STRICT, system="S").render([Message("user", "hi")])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ messages.append(1) }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ undefined_function() }}",
+        "{% for %}",
+        "{{ 1 / 0 }}",
+    ],
+)
+def test_a_hostile_or_broken_template_is_one_sentence(source: str) -> None:
+    with pytest.raises(TemplateError, match="chat template"):
+        ChatTemplateRenderer(source).render([Message("user", "hi")])
