@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -19,7 +19,8 @@ from playground.chat.assistant import Assistant, bare_renderer, fit, preset_rend
 from playground.chat.compare import SideEvent, SideRun, compare
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine, EngineInfo
-from playground.engines.load import EngineSpec, open_engine
+from playground.engines.load import open_engine
+from playground.engines.spec import EngineSpec
 from playground.errors import ContextLengthError, EngineError, ModelLoadError, PlaygroundError
 from playground.models.catalog import DEFAULT_PAIR, Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
@@ -93,10 +94,19 @@ class _Slot:
 class Workbench:
     """Presets, models and loaded engines of one process. Thread-safe. Close it to free the models."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, opener: Callable[[ModelEntry], Engine] | None = None
+    ) -> None:
+        """Wire things together; nothing is loaded yet.
+
+        Args:
+            settings: Folders; those of the environment by default.
+            opener: Loads a model of the catalog, in place of llama.cpp in a worker process. For tests.
+        """
         self.settings = settings or Settings.load()
         self.presets = PresetLibrary(self.settings.shipped_presets, self.settings.presets_dir)
         self.catalog = Catalog(self.settings.shipped_models, self.settings.models_dir)
+        self._opener = opener or self._open
         self._slots: dict[str, _Slot] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -284,14 +294,16 @@ class Workbench:
         except PlaygroundError:
             return  # kept in the slot, where model_states finds it
 
+    def _open(self, entry: ModelEntry) -> Engine:
+        spec = EngineSpec(
+            kind="llama.cpp", path=str(entry.path), n_ctx=entry.n_ctx, n_threads=threads_per_model()
+        )
+        return open_engine(spec, in_process=self.settings.in_process)
+
     def _fill(self, slot: _Slot, model: str) -> None:
         started = time.perf_counter()
         try:
-            entry = self.catalog.get(model)
-            spec = EngineSpec(
-                kind="llama.cpp", path=str(entry.path), n_ctx=entry.n_ctx, n_threads=threads_per_model()
-            )
-            slot.engine = open_engine(spec, in_process=self.settings.in_process)
+            slot.engine = self._opener(self.catalog.get(model))
         except PlaygroundError as error:
             slot.error = error
         except Exception as error:  # noqa: BLE001  (whatever it is, who waits must be told)

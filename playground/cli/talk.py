@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -308,6 +309,9 @@ def _token(token: Token) -> dict[str, object]:
 
 
 def _write(text: str) -> None:
+    """Text of a model to stdout; on a terminal without the control characters that it would obey."""
+    if sys.stdout.isatty():
+        text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
     sys.stdout.buffer.write(text.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
 
