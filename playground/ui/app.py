@@ -1,0 +1,154 @@
+"""The page as a Gradio app: islands drawn by JavaScript, one streaming event, and a server to show it.
+
+Launch comes first; models load behind status chips. Nothing here renders a prompt or draws a token.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import gradio as gr
+
+from playground.chat.compare import SideEvent
+from playground.chat.conversation import Conversation
+from playground.engines.base import Cancel
+from playground.presets.preset import Preset
+from playground.services import SideSpec, Workbench
+from playground.ui.api import PageApi, default_sides
+from playground.ui.islands import STATIC_PATH, island
+from playground.ui.serving import check_port, page_middleware, page_routes, static_folder
+from playground.ui.streaming import Runs, ndjson
+from playground.ui.strings import Strings
+from playground.ui.theme import page_theme
+from playground.ui.wire_format import RunIn
+
+STYLESHEETS = ("base", "header", "editor", "panes", "composer", "dialogs")
+MAX_FILE_SIZE = "4mb"
+
+
+def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks:
+    """The page over a workbench; ``Server`` shows it."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # parts of Gradio read only this
+    strings = strings or Strings.load()
+    runs = Runs()
+    api = PageApi(workbench, runs, strings)
+
+    def answer(query: RunIn, cancel: Cancel) -> Iterator[SideEvent]:
+        return workbench.run(
+            [(side.id, SideSpec(side.model, side.preset)) for side in query.sides],
+            Preset.checked(query.draft),
+            Conversation.from_json(query.conversation),
+            cancel=cancel,
+        )
+
+    async def run(event: gr.EventData, request: gr.Request) -> AsyncIterator[str]:
+        query = RunIn.model_validate_json(event.request)
+        cancel = runs.open(query.run, request.session_hash or "")
+        try:
+            async for text in ndjson(
+                lambda stop: answer(query, stop),
+                run=query.run,
+                sides=[side.id for side in query.sides],
+                cancel=cancel,
+                unexpected=strings("server.unexpected"),
+            ):
+                yield text
+        finally:
+            runs.close(query.run)
+
+    def closed(request: gr.Request) -> None:
+        runs.stop_session(request.session_hash or "")
+
+    with gr.Blocks(
+        title=strings("app.title"), analytics_enabled=False, fill_width=True, fill_height=True
+    ) as app:
+        island("header")
+        with gr.Row(elem_id="frame"):
+            with gr.Column(elem_id="sidebar"):
+                island("editor")
+            with gr.Column(elem_id="main"):
+                island("panes")
+                island("composer")
+        wire = island("wire", calls=api.calls())
+        wire.click(
+            run,
+            outputs=wire,
+            show_progress="hidden",
+            concurrency_limit=None,
+            api_visibility="private",
+        )
+        app.unload(closed)
+    for event in app.fns.values():
+        event.api_visibility = "private"
+    return app
+
+
+def launch(
+    workbench: Workbench,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    open_browser: bool = True,
+    allowed_hosts: Sequence[str] = (),
+    on_ready: Callable[[str], None] | None = None,
+    until: threading.Event | None = None,
+) -> None:
+    """Show the page until it is interrupted; the caller closes the workbench.
+
+    Args:
+        workbench: What the page works on. The default sides' models start loading at once.
+        host: Address to listen on; ``0.0.0.0`` for every one.
+        port: Port to listen on.
+        open_browser: Open the page in the person's browser.
+        allowed_hosts: Names besides ``host`` and ``localhost`` by which the page may be asked for.
+        on_ready: Called with the page's address once it answers.
+        until: Ends the page when it is set.
+
+    Raises:
+        PlaygroundError: The port is taken or forbidden.
+    """
+    strings = Strings.load()
+    check_port(host, port, strings)
+    app = build_app(workbench, strings)
+    app.queue(default_concurrency_limit=None)
+    _, url, _ = app.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=[],
+        max_file_size=MAX_FILE_SIZE,
+        theme=page_theme(),
+        head=page_head(),
+        favicon_path=str(static_folder() / "icon.svg"),
+        app_kwargs={
+            "middleware": [page_middleware(host, strings, allowed_hosts)],
+            "routes": page_routes(),
+        },
+    )
+    for side in default_sides(workbench.model_states()):
+        workbench.load(side["model"])
+    if on_ready is not None:
+        on_ready(url)
+    if open_browser:
+        webbrowser.open(url)
+    try:
+        (until or threading.Event()).wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        app.close(verbose=False)
+
+
+def page_head() -> str:
+    """Links to the page's own stylesheets."""
+    return "\n".join(f'<link rel="stylesheet" href="{STATIC_PATH}/css/{name}.css">' for name in STYLESHEETS)

@@ -1,0 +1,39 @@
+"""Islands: the places of the page that one JavaScript module each draws by itself.
+
+Knows nothing of presets or models. An island is a ``gr.HTML`` with a constant, empty template: nothing that
+a person or a model wrote ever passes through Gradio's template engine, which would run it as code. Its
+module is imported from the page's own static folder and gets the component's hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import gradio as gr
+
+STATIC_PATH = "page"
+"""Where the static folder is mounted, relative to the page's own address."""
+
+_MOUNT = """
+import(new URL("{path}/{name}.js", document.baseURI).href)
+  .then((module) => module.mount(element, {{ trigger, props, server, watch }}))
+  .catch((error) => {{ element.textContent = String(error); console.error(error); }});
+"""
+
+
+def island(name: str, *, calls: Sequence[Callable[[str], str]] = ()) -> gr.HTML:
+    """A component drawn by ``static/{name}.js``, whose element id is ``{name}``.
+
+    Args:
+        name: Of the module and of the element.
+        calls: Functions from one JSON text to another that the module may call on its ``server``.
+    """
+    return gr.HTML(
+        value="",
+        html_template="<div></div>",
+        js_on_load=_MOUNT.format(path=STATIC_PATH, name=name),
+        apply_default_css=False,
+        elem_id=name,
+        elem_classes=["island"],
+        server_functions=list(calls) or None,
+    )

@@ -1,0 +1,89 @@
+// Start of the page: what was kept, what the server has, then the islands; `body[data-ready]` comes last.
+
+import * as conversations from './conversation.js';
+import { current, abandon } from './run.js';
+import { server, session, on, openDraft, restore, touch } from './store.js';
+import { t } from './text.js';
+import { applyTheme } from './themes.js';
+import { notice } from './dialogs.js';
+import { Unreachable, call } from './wire.js';
+
+const ISLANDS = ['header', 'editor', 'panes', 'composer'];
+const waiting = new Set(ISLANDS);
+let islandsMounted;
+const mounted = new Promise((resolve) => (islandsMounted = resolve));
+
+/** An island says that it is in the page; it draws itself when 'ready' is touched. */
+export function islandMounted(name) {
+  waiting.delete(name);
+  if (waiting.size === 0) islandsMounted();
+}
+
+async function begin() {
+  applyTheme();
+  const kept = restore();
+  applyTheme();
+  const [booted] = await Promise.all([call('boot', { name: session.saved?.name ?? 'friendly' }), mounted]);
+  Object.assign(server, {
+    presets: booted.presets,
+    models: booted.models,
+    templates: booted.templates,
+    version: booted.version,
+    maxPresetBytes: booted.max_preset_bytes,
+  });
+  if (!kept || !session.sides.length) session.sides = booted.sides;
+  session.conversation ??= conversations.empty();
+  session.view.sidebar ??= innerWidth > 800;
+  if (!session.draft && booted.draft) openDraft(booted.draft, savedAs(booted.draft.name));
+  loadChosen();
+  touch('ready', 'opened', 'view');
+  on('unkept', () => notice(t('session.unkept')));
+  poll();
+  document.body.dataset.ready = 'true';
+}
+
+export function savedAs(name) {
+  const entry = server.presets.find((preset) => preset.name === name);
+  return { name, shipped: entry?.shipped ?? false };
+}
+
+/** Sides' models that nobody has loaded yet start loading. */
+export function loadChosen() {
+  for (const { model } of session.sides) {
+    if (server.models.find(({ id }) => id === model)?.status === 'unloaded') {
+      call('load_model', { name: model }).then(models, () => {});
+    }
+  }
+}
+
+function models(states) {
+  const changed = JSON.stringify(states) !== JSON.stringify(server.models);
+  server.models = states;
+  if (changed) touch('models');
+}
+
+const POLL_BUSY_MS = 700;
+const POLL_IDLE_MS = 5000;
+let misses = 0;
+
+async function poll() {
+  try {
+    if (!document.hidden) models(await call('models', { name: '' }));
+    if (misses) touch('reachable');
+    misses = 0;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    misses += 1;
+    if (misses === 2) {
+      abandon(t('run.lost'));
+      touch('unreachable');
+    }
+  }
+  const busy = misses || current || server.models.some(({ status }) => status === 'loading');
+  setTimeout(poll, busy ? POLL_BUSY_MS : POLL_IDLE_MS);
+}
+
+begin().catch((error) => {
+  console.error(error);
+  notice(t('server.unexpected'));
+});

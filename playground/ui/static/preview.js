@@ -1,0 +1,50 @@
+// The exact prompts and the token counts, asked for soon after whatever shapes them has changed.
+
+import { debounce } from './dom.js';
+import { current } from './run.js';
+import { server, session, on, touch } from './store.js';
+import { Refusal, call } from './wire.js';
+
+const PAUSE_MS = 80;
+let asked = '';
+let under_way = false;
+let again = false;
+
+async function ask() {
+  if (!session.draft) return;
+  if (under_way) {
+    again = true;
+    return;
+  }
+  const body = {
+    sides: session.sides,
+    draft: session.draft,
+    conversation: JSON.stringify(session.conversation),
+    text: session.composer,
+    pieces: session.view.tab === 'prompt',
+  };
+  const states = server.models.map(({ status }) => status).join();
+  const key = JSON.stringify(body) + states;
+  if (key === asked) return;
+  under_way = true;
+  try {
+    const { sides, counts } = await call('preview', body);
+    Object.assign(server, { views: sides, counts, draftProblem: null });
+    asked = key;
+  } catch (error) {
+    if (!(error instanceof Refusal)) return;
+    server.draftProblem = error.message;
+    asked = key;
+  } finally {
+    under_way = false;
+  }
+  touch('preview');
+  if (again) {
+    again = false;
+    ask();
+  }
+}
+
+const soon = debounce(ask, PAUSE_MS);
+on('ready draft opened composer sides view models', soon);
+on('conversation', () => current || soon());

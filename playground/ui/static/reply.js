@@ -1,0 +1,95 @@
+// One turn on one side: the question, the answer exactly as written or as Markdown, and its figures.
+
+import { complain } from './dialogs.js';
+import { fill, h, icon, iconButton } from './dom.js';
+import { rendered } from './markdown.js';
+import { session } from './store.js';
+import { count, has, seconds, t } from './text.js';
+
+export function replyView(turn, reply) {
+  const raw = document.createTextNode('');
+  const body = h('div.answer');
+  const state = h('p.state');
+  const trouble = h('div.trouble', { role: 'alert', hidden: true });
+  const figures = h('p.figures');
+  const element = h('article.turn', {}, h('div.query', {}, turn.query), reply ? body : h('p.state', {}, t('reply.none')), state, trouble, figures);
+  let shown = ''; // 'raw' or 'markdown'
+  let settled = Promise.resolve();
+
+  function drawRaw() {
+    raw.data = reply.text;
+    if (shown !== 'raw') fill(body, raw);
+    body.className = 'answer raw';
+    shown = 'raw';
+  }
+
+  function drawMarkdown() {
+    if (shown === 'markdown') return;
+    if (!shown) drawRaw(); // until it is there
+    shown = 'markdown';
+    settled = rendered(reply.text).then(
+      (fragment) => {
+        if (shown !== 'markdown') return;
+        body.replaceChildren(fragment);
+        body.className = 'answer markdown';
+      },
+      () => shown === 'markdown' && drawRaw(),
+    );
+  }
+
+  /** Draw everything; `live` is the run's view of this side, or null once it is over. */
+  function draw(live) {
+    if (!reply) return;
+    const open = live && live.state !== 'ended';
+    element.classList.toggle('open', Boolean(open));
+    // a failed answer may end anywhere in its Markdown, so it is shown as it was written
+    if (open || session.view.raw || reply.error || !reply.text.trim()) drawRaw();
+    else drawMarkdown();
+    fill(state, open ? stateText(live) : '');
+    state.hidden = !open || live.state === 'writing';
+    trouble.hidden = !reply.error;
+    if (reply.error) fill(trouble, icon('warning'), h('span', {}, reply.error));
+    figures.hidden = Boolean(open);
+    if (!open) fill(figures, figuresOf(reply));
+  }
+
+  return {
+    turn,
+    reply,
+    element,
+    draw,
+    add: (text) => {
+      if (shown !== 'raw') drawRaw();
+      else raw.appendData(text);
+      state.hidden = true;
+    },
+    get settled() {
+      return settled;
+    },
+  };
+}
+
+function stateText(live) {
+  if (live.state === 'waiting') return t('reply.waiting');
+  return t('reply.reading', { n: live.promptTokens });
+}
+
+function figuresOf(reply) {
+  const { usage } = reply;
+  const parts = [];
+  const figure = (text, hint) => parts.push(h('span', { title: hint ?? '' }, text));
+  if (usage?.completion_tokens) {
+    figure(t('unit.tokens', { n: usage.completion_tokens }));
+    if (usage.decode_s > 0) figure(t('reply.rate', { rate: usage.completion_tokens / usage.decode_s }), t('reply.rate.hint'));
+    if (reply.first_token_s !== null) figure(t('reply.first', { time: seconds(reply.first_token_s) }), t('reply.first.hint'));
+  }
+  const reason = `reply.${reply.finish_reason}`;
+  if (has(reason)) figure(t(reason, { n: usage?.completion_tokens ?? 0 }), t(`${reason}.hint`));
+  if (usage?.prompt_tokens) {
+    const { prompt_tokens: all, cached_tokens: cached } = usage;
+    figure(t('reply.cached', { cached: count(cached), all: count(all) }), t('reply.cached.hint'));
+  }
+  if (reply.dropped_turns) figure(t('reply.dropped', { n: reply.dropped_turns }), t('reply.dropped.hint'));
+  const copy = iconButton('copy', t('reply.copy'), () => navigator.clipboard.writeText(reply.text).catch(complain));
+  return [...parts, reply.text ? copy : null];
+}

@@ -1,0 +1,101 @@
+// One run: a message goes to all sides, their answers come back, and it ends, whatever happens.
+
+import * as conversations from './conversation.js';
+import { session, touch, save } from './store.js';
+import { t } from './text.js';
+import { call, leave, start } from './wire.js';
+
+/** The run under way: {id, turn, sides: {ID: live}} or null. `live` is what the panes draw from. */
+export let current = null;
+
+const listeners = new Set();
+
+/** `listener(side, what, live)` for each event: 'start', 'text' (with the new text), 'end'. */
+export function onEvent(listener) {
+  listeners.add(listener);
+}
+
+function tell(side, what, live, text = '') {
+  for (const listener of listeners) listener(side, what, live, text);
+}
+
+export function send(query) {
+  if (current || !query.trim()) return false;
+  answer(conversations.addTurn(session.conversation, query));
+  return true;
+}
+
+/** Ask the last question again, as a new branch beside the old answers. */
+export function retry() {
+  const last = conversations.path(session.conversation).at(-1);
+  if (current || !last) return;
+  answer(conversations.addTurn(session.conversation, last.query, last.parent));
+}
+
+function answer(turn) {
+  const sides = session.sides.map(({ id, model, preset }) => ({ id, model, preset }));
+  const request = {
+    run: turn.id,
+    sides,
+    draft: session.draft,
+    conversation: JSON.stringify(session.conversation),
+  };
+  current = { id: turn.id, turn, asked: performance.now(), stopping: false, sides: {} };
+  for (const { id } of sides) {
+    turn.replies[id] = conversations.openReply();
+    current.sides[id] = { reply: turn.replies[id], state: 'waiting', tokens: 0, firstAt: 0 };
+  }
+  touch('conversation', 'run');
+  start(request, onLine);
+}
+
+function onLine(line) {
+  if (line.at === 'open') return;
+  const live = current?.sides[line.side];
+  if (!live || live.state === 'ended') return;
+  if (line.at === 'start') {
+    live.state = 'reading';
+    live.promptTokens = line.prompt_tokens;
+    live.reply.dropped_turns = line.dropped_turns;
+    tell(line.side, 'start', live);
+  } else if (line.at === 'text') {
+    live.state = 'writing';
+    live.firstAt ||= performance.now();
+    live.tokens += line.tokens;
+    live.reply.text += line.text;
+    tell(line.side, 'text', live, line.text);
+    save();
+  } else if (line.at === 'end') {
+    end(line.side, line.reply);
+  } else if (line.at === 'cut') {
+    end(line.side, { finish_reason: line.finish_reason, error: line.error });
+  }
+}
+
+function end(side, reply) {
+  const live = current.sides[side];
+  Object.assign(live.reply, reply);
+  live.state = 'ended';
+  const over = Object.values(current.sides).every(({ state }) => state === 'ended');
+  tell(side, 'end', live);
+  if (!over) return save();
+  current = null;
+  leave();
+  touch('conversation', 'run');
+}
+
+/** Stop; what was written stands. */
+export function stop() {
+  if (!current || current.stopping) return;
+  current.stopping = true;
+  touch('run');
+  call('stop', { name: current.id }).catch(() => abandon(t('run.lost')));
+}
+
+/** End every side that still runs because the server is gone. */
+export function abandon(error) {
+  if (!current) return;
+  for (const [side, { state }] of Object.entries(current.sides)) {
+    if (state !== 'ended') end(side, { finish_reason: 'error', error });
+  }
+}

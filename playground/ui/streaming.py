@@ -1,0 +1,176 @@
+"""Answers on their way to the page: all sides in one stream, redrawn at a fixed rate, and their ends.
+
+Knows no Gradio: a run is an iterator of events on one side and NDJSON text on the other. The text only
+ever grows, so that a redraw that the browser skips loses nothing, and Gradio sends what was added.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from playground.chat.compare import SideDelta, SideEvent, SideFinished
+from playground.engines.base import Cancel
+from playground.errors import PlaygroundError
+from playground.types import FinishReason
+from playground.ui.wire_format import dumps, event_json
+
+REDRAW_S = 0.05
+STOP_GRACE_S = 0.5
+"""How long sides may take to confirm a stop before the page goes on without them."""
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    """The runs under way, by id and by browser session, so that each can be stopped. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[str, Cancel]] = {}
+
+    def open(self, run: str, session: str) -> Cancel:
+        """Note a run of a session; what is returned stops it."""
+        cancel = Cancel()
+        with self._lock:
+            self._open[run] = (session, cancel)
+        return cancel
+
+    def close(self, run: str) -> None:
+        """Stop a run, if it still goes on, and forget it."""
+        with self._lock:
+            kept = self._open.pop(run, None)
+        if kept is not None:
+            kept[1].set()
+
+    def stop(self, run: str) -> None:
+        """Stop a run; its last events still come. Does nothing where it has ended."""
+        with self._lock:
+            kept = self._open.get(run)
+        if kept is not None:
+            kept[1].set()
+
+    def stop_session(self, session: str) -> None:
+        """Stop every run of a browser tab that was closed."""
+        with self._lock:
+            cancels = [cancel for owner, cancel in self._open.values() if owner == session]
+        for cancel in cancels:
+            cancel.set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """Events that arrived since the last redraw; a side's deltas are joined. Filled by one thread."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    events: dict[str, list[SideEvent]] = field(default_factory=dict)
+    failure: str | None = None
+    ended: bool = False
+
+    def add(self, event: SideEvent) -> None:
+        with self.lock:
+            waiting = self.events.setdefault(event.side, [])
+            last = waiting[-1] if waiting else None
+            if isinstance(event, SideDelta) and isinstance(last, SideDelta):
+                waiting[-1] = SideDelta(event.side, last.text + event.text, last.tokens + event.tokens)
+            else:
+                waiting.append(event)
+
+    def end(self, failure: str | None) -> None:
+        with self.lock:
+            self.failure, self.ended = failure, True
+
+    def take(self) -> tuple[list[SideEvent], bool]:
+        with self.lock:
+            taken = [event for waiting in self.events.values() for event in waiting]
+            self.events.clear()
+            return taken, self.ended
+
+
+async def ndjson(
+    start: Callable[[Cancel], Iterator[SideEvent]],
+    *,
+    run: str,
+    sides: Sequence[str],
+    cancel: Cancel,
+    unexpected: str,
+) -> AsyncIterator[str]:
+    """Everything the run has said so far, as lines of JSON, again at each redraw.
+
+    The first line names the run; then come each side's ``start``, ``text`` and one ``end`` (or ``cut``).
+
+    A side that does not end by itself, because the run failed or did not confirm a stop in time, is
+    ended here. Closing the iterator stops the run.
+
+    Args:
+        start: Begins the run; called and read in a thread of its own.
+        run: Its id.
+        sides: Ids of all sides.
+        cancel: Stops the run; also set by whoever wants to.
+        unexpected: What to say where something failed that is no ``PlaygroundError``.
+    """
+    loop = asyncio.get_running_loop()
+    inbox, woken = _Inbox(), asyncio.Event()
+
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(woken.set)
+
+    def pump() -> None:
+        failure: str | None = None
+        try:
+            for event in start(cancel):
+                inbox.add(event)
+                wake()
+        except PlaygroundError as error:
+            failure = str(error)
+        except Exception:
+            log.exception("a run failed")
+            failure = unexpected
+        inbox.end(failure)
+        wake()
+
+    threading.Thread(target=pump, name="page-run", daemon=True).start()
+    cancel.on_set(wake)
+    said = dumps({"run": run, "at": "open"}) + "\n"
+    open_sides, give_up_at = set(sides), float("inf")
+    try:
+        while open_sides:
+            wait_s = min(1.0, max(0.0, give_up_at - time.monotonic()))
+            await _wait(woken, wait_s)
+            if cancel.is_set() and give_up_at == float("inf"):
+                give_up_at = time.monotonic() + STOP_GRACE_S
+            events, ended = inbox.take()
+            open_sides -= {event.side for event in events if isinstance(event, SideFinished)}
+            lines = [event_json(event) for event in events]
+            if ended or time.monotonic() >= give_up_at:
+                lines += [_ended(side, inbox.failure) for side in sides if side in open_sides]
+                open_sides.clear()
+            if lines:
+                said += "".join(line + "\n" for line in lines)
+                yield said
+                if open_sides and not cancel.is_set():
+                    await asyncio.sleep(REDRAW_S)
+    finally:
+        cancel.set()
+
+
+async def _wait(woken: asyncio.Event, wait_s: float) -> None:
+    try:
+        await asyncio.wait_for(woken.wait(), wait_s)
+    except TimeoutError:
+        return
+    woken.clear()
+
+
+def _ended(side: str, failure: str | None) -> str:
+    """An end for a side that brought none; the page keeps the text it has."""
+    reason: FinishReason = "error" if failure else "cancelled"
+    return dumps({"side": side, "at": "cut", "finish_reason": reason, "error": failure})

@@ -1,0 +1,132 @@
+"""What goes over the wire between the page and Python, checked on the way in and named on the way out.
+
+One JSON text in, one JSON text out. ``<`` is escaped on the way out, so that no answer can be taken for
+markup by anything it passes through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from playground.chat.compare import SideDelta, SideEvent, SideFinished, SideStarted
+from playground.types import Prompt, Reply
+
+MAX_SIDES = 8
+
+
+class _Incoming(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SideIn(_Incoming):
+    """One side: an id that the conversation's replies go by, a model, and a preset (``@draft``, ``none``)."""
+
+    id: Annotated[str, Field(pattern=r"^\w{1,20}$")]
+    model: str
+    preset: str
+
+
+class PreviewIn(_Incoming):
+    """Ask for the prompts that the sides would send for ``text``, and the draft's token counts."""
+
+    sides: Annotated[tuple[SideIn, ...], Field(max_length=MAX_SIDES)]
+    draft: Mapping[str, object]
+    conversation: str
+    text: str
+    pieces: bool = False
+
+
+class RunIn(_Incoming):
+    """Ask for answers to the conversation's open last turn."""
+
+    run: Annotated[str, Field(pattern=r"^\w{1,40}$")]
+    sides: Annotated[tuple[SideIn, ...], Field(min_length=1, max_length=MAX_SIDES)]
+    draft: Mapping[str, object]
+    conversation: str
+
+
+class NameIn(_Incoming):
+    """A preset's, model's or run's name."""
+
+    name: str
+
+
+class TextsIn(_Incoming):
+    """Texts to be rendered."""
+
+    texts: Annotated[tuple[str, ...], Field(max_length=1_000)]
+
+
+class SaveIn(_Incoming):
+    """A preset to keep; ``overwrite`` where it was opened from the same name."""
+
+    draft: Mapping[str, object]
+    overwrite: bool = False
+
+
+class YamlIn(_Incoming):
+    """A preset file's text and its name."""
+
+    text: str
+    source: str
+
+
+class DraftIn(_Incoming):
+    """A preset to be written as a file."""
+
+    draft: Mapping[str, object]
+
+
+def dumps(value: object) -> str:
+    """JSON that holds no ``<``."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def event_json(event: SideEvent) -> str:
+    """One line of the stream."""
+    match event:
+        case SideStarted():
+            line: dict[str, object] = {
+                "at": "start",
+                "prompt_tokens": event.prompt_tokens,
+                "dropped_turns": event.prompt.dropped_turns,
+            }
+        case SideDelta():
+            line = {"at": "text", "text": event.text, "tokens": len(event.tokens)}
+        case SideFinished():
+            line = {"at": "end", "reply": reply_json(event.reply, event.seed, event.first_token_s)}
+    return dumps({"side": event.side, **line})
+
+
+def reply_json(reply: Reply, seed: int, first_token_s: float | None) -> dict[str, object]:
+    """A reply as the browser keeps it: all but its tokens, with the figures under it."""
+    usage = reply.usage
+    return {
+        "text": reply.text,
+        "finish_reason": reply.finish_reason,
+        "error": reply.error,
+        "usage": {
+            "prompt_tokens": usage.prompt_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "prefill_s": round(usage.prefill_s, 4),
+            "decode_s": round(usage.decode_s, 4),
+        },
+        "seed": seed,
+        "first_token_s": first_token_s,
+    }
+
+
+def prompt_json(prompt: Prompt, *, pieces: bool) -> dict[str, object]:
+    """A prompt for the page; its text only where it is looked at."""
+    shown: dict[str, object] = {"dropped_turns": prompt.dropped_turns}
+    if pieces:
+        shown["stop"] = [[rule.text, rule.place] for rule in prompt.stop]
+        shown["pieces"] = [
+            [piece.text, piece.origin.part, piece.origin.field, piece.origin.index] for piece in prompt.pieces
+        ]
+    return shown
