@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "cli space",
         "ui",
         "services",
-        "experiments",
+        "experiments studio",
         "chat",
         "prompts presets models engines storage",
         "settings types errors",

@@ -62,6 +62,68 @@ def presets_show(
             typer.echo(preset.to_yaml(), nl=False)
 
 
+@presets_app.command("lint")
+def presets_lint(
+    names: Annotated[list[str], typer.Argument(help="Presets' names or .yaml files.")],
+    model: Annotated[str | None, typer.Option(help="Ask this model too: context, special tokens.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is likely wrong with presets; exit 1 if any of it is an error."""
+    from playground.services import Workbench
+    from playground.studio.lint import lint
+
+    with reported(), Workbench() as workbench:
+        engine = workbench.engine(model) if model else None
+        found = [(name, f) for name in names for f in lint(workbench.presets.load(name), engine=engine)]
+        rows = [
+            {
+                "preset": name,
+                "rule": f.rule,
+                "severity": f.severity,
+                "place": f.place,
+                "message": f.message,
+                "fixable": f.fix is not None,
+            }
+            for name, f in found
+        ]
+        if as_json:
+            print_json({"findings": rows})
+        else:
+            for name, f in found:
+                typer.echo(f"{name}: {f.severity}: {f.place}: {f.message} [{f.rule}]")
+            if not found:
+                typer.echo("nothing found", err=True)
+        if any(f.severity == "error" for _, f in found):
+            raise typer.Exit(1)
+
+
+@presets_app.command("diff")
+def presets_diff(
+    old: Annotated[str, typer.Argument(help="A preset's name or a .yaml file.")],
+    new: Annotated[str, typer.Argument(help="The one to compare it with.")],
+    as_json: Json = False,
+) -> None:
+    """Show how two presets differ by part, and what that does to the rendered prompt."""
+    from playground.presets.library import PresetLibrary
+    from playground.studio.diff import diff_presets
+
+    with reported():
+        settings = Settings.load()
+        library = PresetLibrary(settings.shipped_presets, settings.presets_dir)
+        diff = diff_presets(library.load(old), library.load(new))
+        if as_json:
+            parts = [{"part": p.part, "change": p.change, "lines": list(p.lines)} for p in diff.parts]
+            print_json({"parts": parts, "prompt": list(diff.prompt), "same_content": diff.same_content})
+            return
+        for part in diff.parts:
+            typer.secho(f"{part.part}: {part.change}", bold=True)
+            for line in part.lines:
+                typer.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+        typer.secho("the rendered prompt:", bold=True)
+        for line in diff.prompt or ("  no difference",):
+            typer.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+
+
 @models_app.command("list")
 def models_list(as_json: Json = False) -> None:
     """List the models of the catalog."""

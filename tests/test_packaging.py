@@ -1,0 +1,57 @@
+"""The wheel: what ships, what does not, and that an installed copy finds it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    root = Path(__file__).parent.parent
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=root,
+        check=True,
+        capture_output=True,
+    )
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_presets_catalog_and_ggufs_and_no_training_material(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    shipped = {name.removeprefix("playground/_shipped/") for name in names if "/_shipped/" in name}
+    assert {
+        "presets/friendly.yaml",
+        "models/wren.yaml",
+        "models/wren/wren-base-f16.gguf",
+        "models/wren/wren-instruct-f16.gguf",
+    } <= shipped
+    assert not [n for n in names if n.endswith((".safetensors", ".pyi"))]
+    assert not [n for n in shipped if n.endswith(".py")]
+    assert any(name.startswith("playground/ui/static/") for name in names)
+    assert "playground/ui/strings.json" in names
+    assert all(name.startswith(("playground/", "icl_playground-")) for name in names)
+
+
+def test_an_installed_copy_finds_what_shipped(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = (
+        "import playground, playground.settings as s, playground.models.catalog as c;"
+        "settings = s.Settings.load();"
+        "print(playground.__file__);"
+        "print(all(e.present for e in c.Catalog(settings.shipped_models).entries()))"
+    )
+    # -I and an explicit path: the checkout must not help.
+    program = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {code}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    place, present = done.stdout.splitlines()
+    assert place.startswith(str(tmp_path))
+    assert present == "True"
