@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -109,7 +109,7 @@ class GenerateRequest:
     """
 
     prompt: tuple[Piece, ...]
-    sampling: SamplingParams = SamplingParams()
+    sampling: SamplingParams = field(default_factory=SamplingParams)
     stop: tuple[StopRule, ...] = ()
     n: int = 1
     logprobs: int | None = None
@@ -175,7 +175,7 @@ class Engine(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether the model is loaded now. False after its process ended, until the next call starts it again."""
+        """Whether the model is loaded now; not after its process ended, until a call starts it again."""
         ...
 
     def tokenize(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> list[int]:
@@ -187,7 +187,7 @@ class Engine(Protocol):
         ...
 
     def token_sizes(self, ids: Sequence[int]) -> list[int]:
-        """How many bytes of text each id stands for, as ``detokenize`` writes it; tells where a token begins."""
+        """How many bytes each id stands for, as ``detokenize`` writes it; tells where a token begins."""
         ...
 
     def generate(
@@ -221,6 +221,13 @@ class Engine(Protocol):
         Raises:
             ContextLengthError: The two together do not fit the context.
             UnsupportedError: ``full`` on an engine that cannot.
+        """
+        ...
+
+    def warm(self, pieces: Sequence[Piece], *, cancel: Cancel | None = None) -> None:
+        """Compute a prefix that will probably be asked for, while nothing else is to be done.
+
+        Returns when it is there or was given up: for ``cancel``, or for the first real request.
         """
         ...
 

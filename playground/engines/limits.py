@@ -1,0 +1,58 @@
+"""Refusals in words: what does not fit a context, with the figures and what to do about it."""
+
+from __future__ import annotations
+
+from playground.engines.base import GenerateRequest
+from playground.types import SamplingParams
+
+
+def request_refusal(request: GenerateRequest, prompt_tokens: int, n_ctx: int) -> str | None:
+    """Why a request cannot be run, or None."""
+    if request.n < 1:
+        return f"{request.n} samples were asked for; ask for 1 or more."
+    if any(not rule.text for rule in request.stop):
+        return "A stop rule is empty; remove it or give it a text."
+    return sampling_refusal(request.sampling) or context_refusal(prompt_tokens, n_ctx)
+
+
+def sampling_refusal(params: SamplingParams) -> str | None:
+    """Which sampling option has a value that means nothing, or None."""
+    checks = (
+        (params.temperature >= 0, "temperature", params.temperature, "0 or more"),
+        (params.top_k >= 0, "top_k", params.top_k, "0 or more"),
+        (0 < params.top_p <= 1, "top_p", params.top_p, "above 0 and at most 1"),
+        (0 <= params.min_p < 1, "min_p", params.min_p, "at least 0 and below 1"),
+        (params.repetition_penalty > 0, "repetition_penalty", params.repetition_penalty, "above 0"),
+        (params.max_tokens >= 0, "max_tokens", params.max_tokens, "0 or more"),
+    )
+    for holds, name, value, allowed in checks:
+        if not holds:
+            return f"The sampling option {name} is {value}; it must be {allowed}."
+    return None
+
+
+def context_refusal(prompt_tokens: int, n_ctx: int) -> str | None:
+    """Why a prompt cannot be continued, or None if at least one token can follow it."""
+    if prompt_tokens == 0:
+        return "The prompt is empty and this model has no token to begin with; write something."
+    if prompt_tokens < n_ctx:
+        return None
+    return (
+        f"The prompt has {prompt_tokens:,} tokens and the context holds {n_ctx:,}; "
+        "shorten the examples or raise n_ctx."
+    )
+
+
+def score_refusal(tokens: int, n_ctx: int) -> str | None:
+    """Why a text cannot be scored, or None if it fits."""
+    if tokens <= n_ctx:
+        return None
+    return (
+        f"The text to score has {tokens:,} tokens with its context and the context holds {n_ctx:,}; "
+        "shorten it or raise n_ctx."
+    )
+
+
+def context_full(n_ctx: int) -> str:
+    """What is said where an answer ended because the context was full."""
+    return f"The context of {n_ctx:,} tokens is full; start a new conversation or raise n_ctx."

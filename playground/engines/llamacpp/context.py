@@ -1,0 +1,227 @@
+"""A context: the KV cache, one batch to fill, and the logits of the last decode as views.
+
+Thin and unguarded: only the thread that owns it may call it, except ``abort``. The native library ends the
+process on misuse, so every limit that it asserts is checked here first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+
+from playground.engines.llamacpp.model import Model
+from playground.engines.llamacpp.native import (
+    AbortFlag,
+    FloatArray,
+    IntArray,
+    floats_at,
+    lib,
+    log,
+)
+from playground.errors import EngineError, ModelLoadError
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """How a context is laid out. Everything here shapes the KV or the floats.
+
+    Attributes:
+        n_cells: Tokens in the KV cache, over all sequences (one pool: unified KV).
+        n_seqs: Sequences that may exist at once, at most 256.
+        n_batch: Most tokens of one decode. n_ubatch: of one native pass.
+        n_threads: Threads for native work.
+        flash_attn: Whether flash attention is used.
+    """
+
+    n_cells: int
+    n_seqs: int
+    n_batch: int
+    n_ubatch: int
+    n_threads: int
+    flash_attn: bool
+
+
+class DecodeFullError(EngineError):
+    """The KV cache has no room for the batch; nothing was changed."""
+
+
+class DecodeAbortedError(EngineError):
+    """The abort flag ended the decode; what it wrote must be removed by the caller."""
+
+
+class Context:
+    """One native context of a model.
+
+    Raises:
+        ModelLoadError: The context could not be made, as a rule for want of memory.
+    """
+
+    def __init__(self, model: Model, options: ContextOptions) -> None:
+        self.options = options
+        self.n_vocab = model.vocab.size
+        params = lib.llama_context_default_params()
+        params.n_ctx = options.n_cells
+        params.n_batch = options.n_batch
+        params.n_ubatch = min(options.n_ubatch, options.n_batch)
+        params.n_seq_max = options.n_seqs
+        params.n_threads = params.n_threads_batch = options.n_threads
+        params.flash_attn_type = (
+            lib.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attn else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+        params.kv_unified = True
+        # Sliding-window layers keep every cell, or a shared prefix could not be taken up again.
+        params.swa_full = True
+        params.no_perf = True
+        log.mark()
+        self.handle = lib.llama_init_from_model(model.handle, params)
+        if not self.handle:
+            raise ModelLoadError(
+                f"{model.path.name} could not be run with a context of {options.n_cells:,} tokens: "
+                f"{log.reason() or 'not enough memory'}. Choose a smaller n_ctx."
+            )
+        self._memory = lib.llama_get_memory(self.handle)
+        self._abort = AbortFlag()
+        self._abort.attach(self.handle)
+        size = options.n_batch
+        self._tokens = np.zeros(size, np.int32)
+        self._positions = np.zeros(size, np.int32)
+        self._seq_counts = np.ones(size, np.int32)
+        self._seqs = np.zeros(size, np.int32)
+        # The library wants a pointer to each token's list of sequences; each list here has one entry.
+        self._seq_lists = np.zeros(size + 1, np.uint64)
+        self._seq_lists[:size] = self._seqs.ctypes.data + 4 * np.arange(size, dtype=np.uint64)
+        self._wants = np.zeros(size, np.int8)
+        self._batch = lib.llama_batch()
+        self._batch.token = self._pointer(self._tokens, lib.llama_token)
+        self._batch.pos = self._pointer(self._positions, lib.llama_pos)
+        self._batch.n_seq_id = self._pointer(self._seq_counts, ctypes.c_int32)
+        self._batch.seq_id = ctypes.cast(
+            self._seq_lists.ctypes.data, ctypes.POINTER(ctypes.POINTER(lib.llama_seq_id))
+        )
+        self._batch.logits = self._pointer(self._wants, ctypes.c_int8)
+        self._filled = 0
+
+    @staticmethod
+    def _pointer(array: np.ndarray[tuple[int], np.dtype[np.generic]], kind: type) -> object:
+        return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))
+
+    # --- the batch
+
+    @property
+    def room(self) -> int:
+        """Tokens that the batch still takes."""
+        return self.options.n_batch - self._filled
+
+    @property
+    def filled(self) -> int:
+        """Tokens in the batch."""
+        return self._filled
+
+    def clear_batch(self) -> None:
+        """Begin a new batch."""
+        self._filled = 0
+
+    def add(self, seq: int, first_position: int, tokens: IntArray, *, logits_from: int) -> int:
+        """Append a run of one sequence's tokens; returns the batch index of the first.
+
+        Logits are wanted from the index ``logits_from`` of ``tokens`` on; ``len(tokens)`` for none.
+        """
+        start, count = self._filled, len(tokens)
+        end = start + count
+        if end > self.options.n_batch:
+            raise EngineError(f"A batch of {end} tokens exceeds n_batch {self.options.n_batch}.")
+        self._tokens[start:end] = tokens
+        self._positions[start:end] = np.arange(first_position, first_position + count)
+        self._seqs[start:end] = seq
+        self._wants[start:end] = 0
+        self._wants[start + logits_from : end] = 1
+        self._filled = end
+        return start
+
+    def add_one(self, seq: int, position: int, token: int) -> int:
+        """Append one token with its logits; returns its batch index."""
+        index = self._filled
+        self._tokens[index] = token
+        self._positions[index] = position
+        self._seqs[index] = seq
+        self._wants[index] = 1
+        self._filled = index + 1
+        return index
+
+    def decode(self) -> None:
+        """Run the batch.
+
+        Raises:
+            DecodeFullError, DecodeAbortedError: See there.
+            EngineError: The library refused the batch.
+        """
+        self._batch.n_tokens = self._filled
+        result = lib.llama_decode(self.handle, self._batch)
+        if result == 0:
+            return
+        if result == 1:
+            raise DecodeFullError(f"The KV cache of {self.options.n_cells:,} tokens is full.")
+        if result == 2:
+            raise DecodeAbortedError("The decode was cancelled.")
+        raise EngineError(f"llama.cpp failed to decode ({result}): {log.reason() or 'no reason given'}.")
+
+    def logits(self, rows: int) -> FloatArray:
+        """Logits ``[rows, n_vocab]`` of the last decode, in the order in which they were asked for.
+
+        A writable view of native memory, valid until the next decode.
+        """
+        pointer = lib.llama_get_logits(self.handle)
+        return floats_at(ctypes.cast(pointer, ctypes.c_void_p).value or 0, rows, self.n_vocab)
+
+    # --- cancelling
+
+    def abort(self) -> None:
+        """End the decode in progress; from any thread."""
+        self._abort.set()
+
+    def allow(self) -> None:
+        """Allow decoding again."""
+        self._abort.clear()
+
+    # --- sequences
+
+    def keep(self, seq: int, length: int) -> bool:
+        """Cut a sequence to its first ``length`` tokens; False where the model cannot (recurrent state)."""
+        return bool(lib.llama_memory_seq_rm(self._memory, seq, length, -1))
+
+    def drop(self, seq: int) -> None:
+        """Free a whole sequence; cells that others share stay."""
+        lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
+
+    def share(self, source: int, target: int, start: int, end: int) -> None:
+        """Let ``target`` share ``source``'s cells at positions [start, end): metadata only."""
+        lib.llama_memory_seq_cp(self._memory, source, target, start, end)
+
+    def length(self, seq: int) -> int:
+        """Number of tokens in a sequence that starts at position 0."""
+        return int(lib.llama_memory_seq_pos_max(self._memory, seq)) + 1
+
+    def clear(self) -> None:
+        """Empty the KV cache."""
+        lib.llama_memory_clear(self._memory, False)
+
+    def save(self, seq: int) -> bytearray:
+        """The KV of a sequence, as the library packs it; empty if it could not."""
+        size = lib.llama_state_seq_get_size(self.handle, seq)
+        buffer = bytearray(size)
+        view = (ctypes.c_uint8 * size).from_buffer(buffer)
+        written = lib.llama_state_seq_get_data(self.handle, view, size, seq)
+        return buffer if written == size else bytearray()
+
+    def load(self, seq: int, data: bytearray) -> bool:
+        """Put saved KV into a sequence, replacing it; False if there was no room or it does not fit."""
+        view = (ctypes.c_uint8 * len(data)).from_buffer(data)
+        return bool(lib.llama_state_seq_set_data(self.handle, view, len(data), seq))
+
+    def close(self) -> None:
+        """Free the context; again does nothing."""
+        handle, self.handle = self.handle, None
+        if handle:
+            lib.llama_free(handle)

@@ -1,0 +1,132 @@
+"""Reads the head of a GGUF file, to refuse a broken one before native code sees it.
+
+llama.cpp aborts the whole process on some damaged files (a block count of zero or a huge one, a token that
+occurs twice), so these are caught here. Knows the format (ggml's docs/gguf.md), no library.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from playground.errors import ModelLoadError
+
+_SCALARS = {
+    0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
+}  # fmt: skip
+_STRING, _ARRAY = 8, 9
+_MOST_BLOCKS = 4096
+_MOST_ITEMS = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class GgufHeader:
+    """What the head of a GGUF says.
+
+    Attributes:
+        values: Scalars and strings by key; arrays are left out.
+        array_lengths: Number of items of each array.
+        n_tensors: Number of tensors in the file.
+        size_bytes: Of the file.
+    """
+
+    values: dict[str, int | float | bool | str]
+    array_lengths: dict[str, int]
+    n_tensors: int
+    size_bytes: int
+
+    @property
+    def architecture(self) -> str:
+        """``general.architecture``, e.g. ``llama``."""
+        return str(self.values.get("general.architecture", ""))
+
+    def number(self, key: str, default: int = 0) -> int:
+        """An integer of the model's architecture, e.g. ``block_count``."""
+        value = self.values.get(f"{self.architecture}.{key}", default)
+        return int(value) if isinstance(value, (int, float)) else default
+
+
+class _Reader:
+    def __init__(self, data: mmap.mmap, path: Path) -> None:
+        self._data = data
+        self._at = 0
+        self._path = path
+
+    def broken(self, why: str) -> ModelLoadError:
+        return ModelLoadError(
+            f"{self._path.name} is not a usable GGUF model: {why}. Download or convert it again."
+        )
+
+    def take(self, size: int) -> bytes:
+        if size < 0 or self._at + size > len(self._data):
+            raise self.broken(f"it ends in its header, at {len(self._data):,} bytes")
+        taken = self._data[self._at : self._at + size]
+        self._at += size
+        return taken
+
+    def scalar(self, layout: str) -> int | float | bool:
+        value: int | float | bool = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+        return value
+
+    def count(self, what: str) -> int:
+        value = int(self.scalar("<Q"))
+        if value > _MOST_ITEMS:
+            raise self.broken(f"its {what} of {value:,} cannot be")
+        return value
+
+    def string(self) -> bytes:
+        return self.take(self.count("string length"))
+
+    def array(self, key: str) -> int:
+        kind, length = int(self.scalar("<I")), self.count(f"length of {key}")
+        if kind in _SCALARS:
+            self.take(length * struct.calcsize(_SCALARS[kind]))
+        elif kind == _STRING:
+            items = [self.string() for _ in range(length)]
+            if key == "tokenizer.ggml.tokens" and len(set(items)) != len(items):
+                raise self.broken("a token occurs twice in its vocabulary")
+        else:
+            raise self.broken(f"{key} has the unknown type {kind}")
+        return length
+
+
+def read_header(path: Path) -> GgufHeader:
+    """The checked header of ``path``.
+
+    Raises:
+        ModelLoadError: The file is missing, is no GGUF, is cut off in its header, or holds figures on
+            which llama.cpp would abort.
+    """
+    if not path.is_file():
+        raise ModelLoadError(f"There is no model file at {path}. Check the path, or download the model.")
+    size = path.stat().st_size
+    if size < 24:
+        raise ModelLoadError(f"{path.name} is not a GGUF model: it has only {size} bytes.")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        reader = _Reader(data, path)
+        if reader.take(4) != b"GGUF":
+            raise ModelLoadError(f"{path.name} is not a GGUF model: it does not start with GGUF.")
+        version = int(reader.scalar("<I"))
+        if version not in (2, 3):
+            raise reader.broken(f"its format version is {version}, not 2 or 3")
+        n_tensors, n_values = reader.count("tensor count"), reader.count("metadata count")
+        values: dict[str, int | float | bool | str] = {}
+        arrays: dict[str, int] = {}
+        for _ in range(n_values):
+            key = reader.string().decode("utf-8", "replace")
+            kind = int(reader.scalar("<I"))
+            if kind in _SCALARS:
+                values[key] = reader.scalar(_SCALARS[kind])
+            elif kind == _STRING:
+                values[key] = reader.string().decode("utf-8", "replace")
+            elif kind == _ARRAY:
+                arrays[key] = reader.array(key)
+            else:
+                raise reader.broken(f"{key} has the unknown type {kind}")
+        header = GgufHeader(values, arrays, n_tensors, size)
+        blocks = header.number("block_count")
+        if not header.architecture or not 0 < blocks <= _MOST_BLOCKS:
+            raise reader.broken(f"it describes a model of {blocks:,} blocks")
+        return header

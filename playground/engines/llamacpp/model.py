@@ -1,0 +1,126 @@
+"""Loads the weights of a GGUF and says what they are."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playground.engines.base import EngineInfo
+from playground.engines.llamacpp.gguf_header import GgufHeader, read_header
+from playground.engines.llamacpp.native import lib, log
+from playground.engines.llamacpp.vocab import Vocab
+from playground.errors import ModelLoadError
+
+_LARGEST_CHECKED_BYTES = 1 << 30
+DEFAULT_N_CTX = 4096
+
+
+class Model:
+    """Weights and vocabulary. ``close`` frees them; use after that is a crash, so the engine guards it.
+
+    Args:
+        path: The GGUF file.
+        check_tensors: Read every weight and refuse broken ones (only up to 1 GiB, as it takes time).
+        progress: Called with the fraction loaded, 0 to 1, from this thread.
+
+    Raises:
+        ModelLoadError: With one sentence that says what is wrong with the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        check_tensors: bool = True,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        started = time.perf_counter()
+        self.path = path
+        self.header: GgufHeader = read_header(path)
+        log.start()
+        log.mark()
+        params = lib.llama_model_default_params()
+        params.check_tensors = check_tensors and self.header.size_bytes <= _LARGEST_CHECKED_BYTES
+
+        def report(fraction: float, _data: object) -> bool:
+            if progress is not None:
+                progress(fraction)
+            return True
+
+        callback = lib.llama_progress_callback(report)
+        params.progress_callback = callback
+        self.handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        if not self.handle:
+            why = log.reason() or "llama.cpp could not read it"
+            raise ModelLoadError(f"{path.name} could not be loaded: {why}. Download or convert it again.")
+        if not lib.llama_model_has_decoder(self.handle) or not self._has_vocab():
+            self.close()
+            raise ModelLoadError(f"{path.name} holds no text model that can continue a text.")
+        self.vocab = Vocab(lib.llama_model_get_vocab(self.handle))
+        self.load_s = time.perf_counter() - started
+
+    def _has_vocab(self) -> bool:
+        vocab = lib.llama_model_get_vocab(self.handle)
+        return bool(vocab) and lib.llama_vocab_type(vocab) != lib.LLAMA_VOCAB_TYPE_NONE
+
+    @property
+    def n_ctx_train(self) -> int:
+        """Context that the model was trained for."""
+        return int(lib.llama_model_n_ctx_train(self.handle))
+
+    @property
+    def can_rewind(self) -> bool:
+        """Whether the last tokens of a text can be taken back (recurrent states cannot)."""
+        return not (lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of KV that one token takes, in 16-bit floats; an estimate from the header."""
+        header = self.header
+        heads = header.number("attention.head_count", 1)
+        width = header.number("embedding_length") // max(heads, 1)
+        key = header.number("attention.key_length", width)
+        value = header.number("attention.value_length", width)
+        heads_kv = header.number("attention.head_count_kv", heads)
+        return header.number("block_count") * heads_kv * (key + value) * 2
+
+    def default_n_ctx(self) -> int:
+        """A context that suits a workbench: what was trained, at most 4,096."""
+        return min(self.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
+
+    def info(self, *, n_ctx: int, load_s: float) -> EngineInfo:
+        """The engine's description of this model."""
+        vocab = self.vocab
+        name = str(self.header.values.get("general.name") or "") or self.path.stem
+        return EngineInfo(
+            name=name,
+            engine="llama.cpp",
+            n_ctx=n_ctx,
+            n_ctx_train=self.n_ctx_train,
+            n_vocab=vocab.size,
+            add_bos=vocab.add_bos,
+            bos_id=vocab.bos,
+            eos_ids=vocab.eog,
+            special_tokens=vocab.special_texts,
+            chat_template=self._text(lib.llama_model_chat_template(self.handle, None)),
+            bos_text="" if vocab.bos is None else vocab.text(vocab.bos),
+            eos_text="" if vocab.eos is None else vocab.text(vocab.eos),
+            architecture=self.header.architecture,
+            parameters=int(lib.llama_model_n_params(self.handle)),
+            size_bytes=int(lib.llama_model_size(self.handle)),
+            load_s=load_s,
+            capabilities=("generate", "score", "score_full", "logprobs"),
+        )
+
+    @staticmethod
+    def _text(value: bytes | ctypes.c_char_p | None) -> str | None:
+        raw = value.value if isinstance(value, ctypes.c_char_p) else value
+        return raw.decode("utf-8", "replace") if raw else None
+
+    def close(self) -> None:
+        """Free the weights; again does nothing."""
+        handle, self.handle = self.handle, None
+        if handle:
+            lib.llama_model_free(handle)

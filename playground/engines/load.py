@@ -1,0 +1,67 @@
+"""Opens engines: the one place that knows which kinds there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playground.engines.base import Engine
+from playground.engines.fake import FakeEngine
+from playground.engines.spec import EngineKind, EngineSpec
+from playground.errors import EngineMissingError, ModelLoadError
+
+__all__ = ["EngineKind", "EngineSpec", "open_engine", "open_in_process"]
+
+
+def open_engine(
+    spec: EngineSpec,
+    *,
+    in_process: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> Engine:
+    """A loaded engine, in a worker process of its own unless ``in_process``.
+
+    Args:
+        spec: What to load.
+        in_process: Run it here; a crash of native code is then a crash of this process.
+        progress: Called with the fraction loaded, 0 to 1, from another thread.
+
+    Raises:
+        ModelLoadError: The file is missing, corrupt or no model, or does not fit.
+        EngineMissingError: The engine's package is not installed.
+    """
+    if in_process:
+        return open_in_process(spec, progress=progress)
+    from playground.engines.client import WorkerEngine
+
+    return WorkerEngine(spec, progress=progress)
+
+
+def open_in_process(
+    spec: EngineSpec,
+    *,
+    progress: Callable[[float], None] | None = None,
+    die: Callable[[], None] | None = None,
+) -> Engine:
+    """A loaded engine in this process; ``die`` is what a fake's script may call to end it."""
+    if spec.kind == "fake":
+        return _open_fake(spec, die)
+    try:
+        from playground.engines.llamacpp.engine import LlamaCppEngine
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "llama_cpp":
+            raise
+        raise EngineMissingError(
+            "llama.cpp is not installed; install it with: pip install llama-cpp-python"
+        ) from error
+    return LlamaCppEngine(spec, progress=progress)
+
+
+def _open_fake(spec: EngineSpec, die: Callable[[], None] | None) -> FakeEngine:
+    script = spec.script
+    if script.load_s:
+        script.pause()
+    if script.load_error:
+        raise ModelLoadError(script.load_error)
+    player = script if script.replies else None
+    n_ctx = spec.n_ctx or 65_536
+    return FakeEngine(player, n_ctx=n_ctx) if die is None else FakeEngine(player, n_ctx=n_ctx, die=die)

@@ -1,0 +1,43 @@
+"""What it takes to open an engine, as a value that can be stored and sent to a worker process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from playground.engines.fake import FakeScript
+
+EngineKind = Literal["llama.cpp", "fake"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """A model and how to run it. None leaves the choice to the engine.
+
+    Attributes:
+        kind: Which engine.
+        path: The model file.
+        n_ctx: Most tokens of one text, prompt and answer together; at most what the model was trained
+            for unless asked for. None: the trained context, at most 4,096.
+        n_threads: Threads for native work; None: the machine's cores.
+        n_lanes: Samples that are decoded together.
+        kv_cells: Tokens that the KV cache holds over all texts; None: some multiple of n_ctx.
+        n_batch: Most tokens of one decode call. n_ubatch: of one native pass.
+        flash_attn: Whether to use flash attention.
+        parked_bytes: Memory for the KV of texts that are not being continued.
+        check_tensors: Read every weight at load and refuse broken ones.
+        script: What the fake engine plays.
+    """
+
+    kind: EngineKind = "llama.cpp"
+    path: str = ""
+    n_ctx: int | None = None
+    n_threads: int | None = None
+    n_lanes: int = 16
+    kv_cells: int | None = None
+    n_batch: int = 512
+    n_ubatch: int | None = None
+    flash_attn: bool | None = None
+    parked_bytes: int = 512 * 2**20
+    check_tensors: bool = True
+    script: FakeScript = field(default_factory=FakeScript)
