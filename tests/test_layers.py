@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "services",
         "experiments studio",
         "chat",
-        "prompts presets models engines storage",
+        "prompts presets models engines storage datafiles",
         "settings types errors",
     )
 )
