@@ -203,15 +203,12 @@ def _record(place: int, row: object) -> tuple[DataFormat, Record]:
         return "mt_bench", Record(
             name, place, turns, _texts(row.get("reference", ()), "reference"), "", category
         )
-    for key, kind, roles in (
-        ("conversations", "sharegpt", ("from", "value")),
-        ("messages", "messages", ("role", "content")),
-    ):
-        if key in row:
-            system, queries, answers = _talk(row[key], *roles)
-            return ("sharegpt" if kind == "sharegpt" else "messages"), Record(
-                name, place, queries, answers, system, category
-            )
+    if "conversations" in row:
+        system, queries, answers = _talk(row["conversations"], "from", "value")
+        return "sharegpt", Record(name, place, queries, answers, system, category)
+    if "messages" in row:
+        system, queries, answers = _talk(row["messages"], "role", "content")
+        return "messages", Record(name, place, queries, answers, system, category)
     if "user_input" in row:
         chosen = row.get("completion_a")
         answers = (chosen,) if isinstance(chosen, str) else ()
@@ -230,11 +227,11 @@ def _record(place: int, row: object) -> tuple[DataFormat, Record]:
         return kind_, Record(
             name, place, (query,), (answer,) if isinstance(answer, str) and answer else (), "", category
         )
-    key = next((key for key in _QUERY if key in row), None)
-    if key is None:
+    column = next((key for key in _QUERY if key in row), None)
+    if column is None:
         raise ValueError(f"no column for the question; name one of {', '.join(_QUERY[:5])}")
-    given = [str(row[k]) for k in _ANSWER if isinstance(row.get(k), str) and row[k] and k != key]
-    return "columns", Record(name, place, (_text(row[key], key),), tuple(given[:1]), "", category)
+    given = [str(row[k]) for k in _ANSWER if isinstance(row.get(k), str) and row[k] and k != column]
+    return "columns", Record(name, place, (_text(row[column], column),), tuple(given[:1]), "", category)
 
 
 def _talk(turns: object, role_key: str, text_key: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
