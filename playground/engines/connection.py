@@ -196,8 +196,9 @@ class Connection:
         pipe = self._process.stdout
         assert pipe is not None
         try:
-            while (frame := read_frame(pipe)) is not None:  # type: ignore[arg-type]
-                self._dispatch(decoder.decode(frame))
+            with pipe:
+                while (frame := read_frame(pipe)) is not None:  # type: ignore[arg-type]
+                    self._dispatch(decoder.decode(frame))
         except (OSError, ValueError, msgspec.DecodeError):
             pass  # closed under us, or not our protocol: either way the worker is of no more use
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +26,8 @@ from playground.engines.base import (
     GenerateRequest,
     Scores,
 )
-from playground.engines.limits import request_refusal, score_refusal
+from playground.engines.limits import context_full, request_refusal, score_refusal
+from playground.engines.pieces import special_ranges
 from playground.engines.seeds import draw_seed
 from playground.engines.streaming import TextStream
 from playground.errors import ContextLengthError, EngineError
@@ -34,6 +36,7 @@ from playground.types import Alternative, FinishReason, Piece, Token, Usage
 BOS, EOS, TURN = 256, 257, 258
 _SPECIALS = {"<|bos|>": BOS, "<|eos|>": EOS, "<|turn|>": TURN}
 _SPECIAL_BYTES = {token: text.encode() for text, token in _SPECIALS.items()}
+_SPECIAL_PATTERN = re.compile("|".join(map(re.escape, _SPECIALS)).encode())
 _N_VOCAB = 259
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz "
 
@@ -168,22 +171,20 @@ class FakeEngine:
 
     def tokenize(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> list[int]:
         """One token a byte; special texts are one token where their piece allows it."""
+        return self._encode(pieces, add_bos=add_bos)[0]
+
+    def _encode(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> tuple[list[int], list[int]]:
+        """Ids, and the byte of the joined text at which each starts (-1 for a BOS that was added)."""
         self._must_be_open()
-        ids: list[int] = []
-        for piece in pieces:
-            rest = piece.text
-            while piece.parse_special and rest:
-                places = [(rest.find(text), text) for text in _SPECIALS if text in rest]
-                if not places:
-                    break
-                at, text = min(places)
-                ids += rest[:at].encode()
-                ids.append(_SPECIALS[text])
-                rest = rest[at + len(text) :]
-            ids += rest.encode()
+        joined = "".join(piece.text for piece in pieces).encode()
+        ids, starts = [*joined], [*range(len(joined))]
+        for begin, end in reversed(special_ranges(pieces)):
+            for match in reversed(list(_SPECIAL_PATTERN.finditer(joined, begin, end))):
+                ids[match.start() : match.end()] = [_SPECIALS[match[0].decode()]]
+                starts[match.start() + 1 : match.end()] = []
         if add_bos and self._info.add_bos and ids[:1] != [BOS]:
-            ids.insert(0, BOS)
-        return ids
+            return [BOS, *ids], [-1, *starts]
+        return ids, starts
 
     def detokenize(self, ids: Sequence[int]) -> bytes:
         """The bytes of the ids; special tokens are written out."""
@@ -236,15 +237,15 @@ class FakeEngine:
         cancel: Cancel | None = None,
     ) -> Scores:
         """Every token is as likely as any other."""
-        ids = self.tokenize([*context, *target])
+        ids, starts = self._encode([*context, *target])
         refusal = score_refusal(len(ids), self._info.n_ctx)
         if refusal:
             raise ContextLengthError(refusal)
-        first = len(self.tokenize(context)) if context else int(self._info.add_bos)
+        border = sum(len(piece.text.encode()) for piece in context)
         tokens = tuple(
             self._token(token, top, known=position > 0)
-            for position, token in enumerate(ids)
-            if position >= first
+            for position, (token, start) in enumerate(zip(ids, starts, strict=True))
+            if start >= border
         )
         rows = np.full((len(tokens), _N_VOCAB), -math.log(_N_VOCAB), np.float32) if full else None
         return Scores(tokens, Usage(prompt_tokens=len(ids)), rows)
@@ -293,12 +294,13 @@ class FakeEngine:
         except EngineError as error:
             yield from self._end(voice, "error", str(error))
             return
-        if chunk is None:
-            yield from self._end(voice, "stop")
+        if chunk is None or limit == 0:
+            yield from self._end(voice, "stop" if limit else "length")
             return
         voice.played += 1
         top = voice.asked.logprobs
-        ids = chunk.encode()[: limit - voice.count]
+        room = self._info.n_ctx - voice.prompt_tokens
+        ids = chunk.encode()[: min(limit, room) - voice.count]
         voice.count += len(ids)
         released = voice.stream.add([self._token(token, top, known=True) for token in ids])
         if released:
@@ -307,6 +309,8 @@ class FakeEngine:
             yield from self._end(voice, "stop")
         elif voice.count >= limit:
             yield from self._end(voice, "length")
+        elif voice.count >= room:
+            yield from self._end(voice, "length", context_full(self._info.n_ctx))
 
     def _end(self, voice: _Voice, reason: FinishReason, error: str | None = None) -> Iterator[Event]:
         released = voice.stream.finish(eos=reason == "stop")

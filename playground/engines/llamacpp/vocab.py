@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from playground.engines.llamacpp.native import lib
+from playground.engines.pieces import special_ranges
 from playground.errors import EngineError
 from playground.types import Piece
 
@@ -122,7 +123,7 @@ class Vocab:
         """Ids of the joined text, with exactly one BOS where the model wants one."""
         joined = "".join(piece.text for piece in pieces).encode()
         encoded = Encoded([], [])
-        for at, end, special in self._fragments(joined, _allowed(pieces)):
+        for at, end, special in self._fragments(joined, special_ranges(pieces)):
             if special is not None:
                 encoded.ids.append(special)
                 encoded.starts.append(at)
@@ -188,17 +189,3 @@ class Vocab:
             raise EngineError(f"A text of {len(text):,} bytes could not be tokenized.")
         return buffer[:count]
 
-
-def _allowed(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
-    """Byte ranges of the joined text in which special tokens may stand; neighbours are one range."""
-    ranges: list[tuple[int, int]] = []
-    at = 0
-    for piece in pieces:
-        end = at + len(piece.text.encode())
-        if piece.parse_special and end > at:
-            if ranges and ranges[-1][1] == at:
-                ranges[-1] = (ranges[-1][0], end)
-            else:
-                ranges.append((at, end))
-        at = end
-    return ranges
