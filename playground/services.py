@@ -214,18 +214,25 @@ class Workbench:
         preset = self._preset(side.preset, draft)
         n_examples = len(preset.examples) if preset else 0
         n_ctx = engine.info.n_ctx
+        encoded: dict[tuple[Piece, ...], tuple[int, ...]] = {}
+
+        def encode(prompt: Prompt) -> tuple[int, ...]:
+            if prompt.pieces not in encoded:
+                encoded[prompt.pieces] = tuple(engine.tokenize(prompt.pieces))
+            return encoded[prompt.pieces]
+
         error = None
         try:
             prompt, _ = fit(
                 assistant.renderer,
                 messages,
-                count=lambda p: len(engine.tokenize(p.pieces)),
+                count=lambda p: len(encode(p)),
                 n_ctx=n_ctx,
                 max_tokens=assistant.sampling.max_tokens,
             )
         except ContextLengthError as reason:
             prompt, error = assistant.renderer.render(messages), str(reason)
-        ids = tuple(engine.tokenize(prompt.pieces))
+        ids = encode(prompt)
         counts = count_by_part(engine, prompt.pieces, ids, n_examples=n_examples, n_ctx=n_ctx)
         return PromptView(prompt, ids, counts, error)
 
@@ -283,8 +290,9 @@ class Workbench:
             info.chat_template,
             info.bos_text,
             info.eos_text,
-            system=preset.system if preset else "",
-            examples=preset.turn_examples() if preset else (),
+            # A verbatim prefix is for base models; an instruct model is shown it as its system text.
+            system=(preset.system if preset.prefix is None else preset.prefix) if preset else "",
+            examples=preset.turn_examples() if preset and preset.prefix is None else (),
             extra_stop=preset.stop if preset else (),
         )
 
