@@ -11,16 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from playground.engines.arrays import FloatArray, IntArray
+from playground.engines.decoding import DecodeAbortedError, DecodeFullError
 from playground.engines.llamacpp.model import Model
-from playground.engines.llamacpp.native import (
-    AbortFlag,
-    FloatArray,
-    IntArray,
-    floats_at,
-    lib,
-    log,
-)
+from playground.engines.llamacpp.native import AbortFlag, floats_at, lib, log
+from playground.engines.llamacpp.sampler import Sampler
 from playground.errors import EngineError, ModelLoadError
+from playground.types import SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +39,10 @@ class ContextOptions:
     n_threads: int
     flash_attn: bool
 
-
-class DecodeFullError(EngineError):
-    """The KV cache has no room for the batch; nothing was changed."""
-
-
-class DecodeAbortedError(EngineError):
-    """The abort flag ended the decode; what it wrote must be removed by the caller."""
+    @property
+    def idle_is_free(self) -> bool:
+        """Never: attention costs follow the highest used cell, whoever owns it."""
+        return False
 
 
 class Context:
@@ -106,6 +100,10 @@ class Context:
     @staticmethod
     def _pointer(array: np.ndarray[tuple[int], np.dtype[np.generic]], kind: type) -> object:
         return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))
+
+    def sampler(self, params: SamplingParams, *, seed: int, prompt: IntArray) -> Sampler:
+        """A sampler for one sample; ``prompt`` is what the repetition penalty may count."""
+        return Sampler(params, seed=seed, prompt=prompt, n_vocab=self.n_vocab)
 
     # --- the batch
 

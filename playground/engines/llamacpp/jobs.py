@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from playground.engines.arrays import IntArray
 from playground.engines.base import Event, Finished, GenerateRequest, Scores
-from playground.engines.llamacpp.native import IntArray
 from playground.errors import PlaygroundError
 from playground.types import FinishReason, Usage
 

@@ -10,21 +10,19 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from playground.engines.arrays import FloatArray
 from playground.engines.base import Delta, Finished, Scores
+from playground.engines.decoding import DecodeContext, TokenSampler, Vocabulary
 from playground.engines.limits import context_full
-from playground.engines.llamacpp.context import Context
 from playground.engines.llamacpp.jobs import Call, GenerateCall, Job, ScoreCall, WarmCall, now
 from playground.engines.llamacpp.lines import Line
-from playground.engines.llamacpp.native import FloatArray
-from playground.engines.llamacpp.sampler import Sampler
 from playground.engines.llamacpp.stats import RowStats, log_probabilities, rank_of, row_stats
-from playground.engines.llamacpp.vocab import Vocab
 from playground.engines.streaming import Released, TextStream
 from playground.errors import EngineError, PlaygroundError
 from playground.types import Alternative, FinishReason, Token, Usage
 
 
-def described(vocab: Vocab, token: int, row: FloatArray, stats: RowStats) -> Token:
+def described(vocab: Vocabulary, token: int, row: FloatArray, stats: RowStats) -> Token:
     """A token with what the distribution ``row`` says of it."""
     best = tuple(
         Alternative(int(other), vocab.piece(int(other)), float(row[other]) - stats.log_sum)
@@ -60,7 +58,7 @@ class Lane(ABC):
         return count, count - (count == self.pending)
 
     @abstractmethod
-    def take(self, context: Context, rows: FloatArray, index: int) -> None:
+    def take(self, context: DecodeContext, rows: FloatArray, index: int) -> None:
         """Use the wanted rows ``[n, n_vocab]``; ``index`` is the batch index of the first."""
 
     @abstractmethod
@@ -82,7 +80,8 @@ class SampleLane(Lane):
         sample: int,
         line: Line,
         *,
-        vocab: Vocab,
+        vocab: Vocabulary,
+        sampler: TokenSampler,
         n_ctx: int,
     ) -> None:
         super().__init__(call, line)
@@ -91,16 +90,13 @@ class SampleLane(Lane):
         self.sample = sample
         self._vocab = vocab
         self._n_ctx = n_ctx
-        request = job.request
-        self.sampler = Sampler(
-            request.sampling, seed=job.seed + sample, prompt=job.prompt, n_vocab=vocab.size
-        )
-        self._stream = TextStream(request.stop)
+        self.sampler = sampler
+        self._stream = TextStream(job.request.stop)
         self._count = 0
         self._prefill_s = 0.0
         self._decode_started = 0.0
 
-    def take(self, context: Context, rows: FloatArray, index: int) -> None:
+    def take(self, context: DecodeContext, rows: FloatArray, index: int) -> None:
         """Draw the next token from the last row."""
         row = rows[-1]
         raw, stats = self.look(row)
@@ -189,7 +185,7 @@ class SampleLane(Lane):
 class ScoreLane(Lane):
     """Reads the logits over a target text."""
 
-    def __init__(self, call: ScoreCall, line: Line, *, vocab: Vocab) -> None:
+    def __init__(self, call: ScoreCall, line: Line, *, vocab: Vocabulary) -> None:
         super().__init__(call, line)
         self._score = call
         self._vocab = vocab
@@ -220,7 +216,7 @@ class ScoreLane(Lane):
         count = min(self.pending, room, before + most_rows)
         return count, min(before, count)
 
-    def take(self, context: Context, rows: FloatArray, index: int) -> None:
+    def take(self, context: DecodeContext, rows: FloatArray, index: int) -> None:
         """Describe the tokens that the rows speak of."""
         for row in rows:
             token = int(self._score.tokens[self._next])
@@ -270,7 +266,7 @@ class WarmLane(Lane):
         count = min(self.pending, room, 128)
         return count, count
 
-    def take(self, context: Context, rows: FloatArray, index: int) -> None:
+    def take(self, context: DecodeContext, rows: FloatArray, index: int) -> None:
         """Nothing is read."""
 
     def cancel(self) -> None:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from playground.engines.llamacpp.context import Context
-from playground.engines.llamacpp.native import IntArray
+from playground.engines.arrays import IntArray
+from playground.engines.decoding import DecodeContext
 
 # Less than this in common is not worth a copy.
 _WORTHWHILE = 8
@@ -82,7 +82,7 @@ class LineStore:
         can_rewind: Whether a text may be cut; without that nothing is shared.
     """
 
-    def __init__(self, context: Context, *, parked_bytes: int, can_rewind: bool) -> None:
+    def __init__(self, context: DecodeContext, *, parked_bytes: int, can_rewind: bool) -> None:
         self._context = context
         self._budget = parked_bytes
         self._can_rewind = can_rewind
@@ -132,7 +132,8 @@ class LineStore:
                 self._context.share(source.seq, line.seq, 0, length)
                 line.length = length
                 line.parts = _cut(source.parts, length)
-        self.release_idle()
+        if not self._context.options.idle_is_free:
+            self.release_idle()
         if source is not None and line.length == 0:
             self._restore(line, source, length)
         self._tick(line)
@@ -184,6 +185,9 @@ class LineStore:
     def release_idle(self) -> bool:
         """Take idle lines out of the context; True if there were any."""
         idle = [line for line in self._lines if not line.live and line.seq is not None]
+        if self._context.options.idle_is_free:
+            # They may stay as long as there is room: only what was not used for longest makes way.
+            idle = sorted(idle, key=lambda line: line.used)[:1]
         for line in idle:
             self._release(line)
             if not line.parts:

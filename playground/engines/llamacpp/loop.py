@@ -15,12 +15,11 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from playground.engines.llamacpp.context import Context, DecodeAbortedError, DecodeFullError
+from playground.engines.arrays import FloatArray
+from playground.engines.decoding import DecodeAbortedError, DecodeContext, DecodeFullError, Vocabulary
 from playground.engines.llamacpp.jobs import Call, Errand, GenerateCall, Job, ScoreCall, WarmCall
 from playground.engines.llamacpp.lanes import Lane, SampleLane, ScoreLane, WarmLane
 from playground.engines.llamacpp.lines import Line, LineStore, common_prefix
-from playground.engines.llamacpp.native import FloatArray
-from playground.engines.llamacpp.vocab import Vocab
 from playground.errors import EngineError, PlaygroundError
 
 # Lanes beyond the usual number for calls that have none yet, so that a long batch does not starve a person.
@@ -53,7 +52,9 @@ class DecodeLoop:
         n_lanes: Most lanes that run together.
     """
 
-    def __init__(self, context: Context, store: LineStore, vocab: Vocab, *, n_ctx: int, n_lanes: int) -> None:
+    def __init__(
+        self, context: DecodeContext, store: LineStore, vocab: Vocabulary, *, n_ctx: int, n_lanes: int
+    ) -> None:
         self._context = context
         self._store = store
         self._vocab = vocab
@@ -242,7 +243,8 @@ class DecodeLoop:
 
     def _start_sample(self, call: GenerateCall, job: Job, line: Line) -> SampleLane:
         sample = job.waiting.popleft()
-        lane = SampleLane(call, job, sample, line, vocab=self._vocab, n_ctx=self._n_ctx)
+        sampler = self._context.sampler(job.request.sampling, seed=job.seed + sample, prompt=job.prompt)
+        lane = SampleLane(call, job, sample, line, vocab=self._vocab, sampler=sampler, n_ctx=self._n_ctx)
         self._add(lane)
         return lane
 

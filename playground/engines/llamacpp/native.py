@@ -13,14 +13,12 @@ from typing import Any, Final
 
 import llama_cpp.llama_cpp as _llama_cpp
 import numpy as np
-import numpy.typing as npt
 
+from playground.engines.arrays import FloatArray
+from playground.engines.arrays import IntArray as IntArray
 from playground.errors import EngineError
 
 lib: Final[Any] = _llama_cpp
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int32]
 
 
 class NativeLog:

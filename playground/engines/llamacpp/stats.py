@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from playground.engines.llamacpp.native import FloatArray, IntArray
+from playground.engines.arrays import FloatArray, IntArray
 
 _BLOCK = 128
 
