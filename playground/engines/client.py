@@ -105,6 +105,12 @@ class WorkerEngine:
         open_samples = {
             (index, sample): 0 for index, request in enumerate(requests) for sample in range(request.n)
         }
+        if cancel is not None and cancel.is_set():
+            # Sent after the request, the word might come too late for what ends quickly.
+            for index, sample in open_samples:
+                seed = (requests[index].sampling.seed or 0) + sample
+                yield Finished(index, sample, "cancelled", Usage(), seed)
+            return
         with self._connect().channel() as channel:
             try:
                 channel.send(Generate(channel.number, tuple(requests)))

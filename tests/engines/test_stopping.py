@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def run(rules: tuple[StopRule, ...], chunks: list[str], *, eos: bool = True) -> 
 def chunked(text: str, cuts: list[int]) -> list[str]:
     """``text`` cut at ``cuts``."""
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(places)]
 
 
 # Characters of which stops, fences and white space are made, so that near misses are common.
@@ -118,7 +120,7 @@ def test_an_empty_rule_is_refused() -> None:
 def tokens_of(data: bytes, cuts: list[int]) -> list[Token]:
     """Tokens that hold ``data``, cut anywhere, also within characters."""
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
     return [Token(number, piece) for number, piece in enumerate(pieces)]
 
 

@@ -13,7 +13,7 @@ import gguf
 import numpy as np
 
 BOS, EOS, TURN = "<|bos|>", "<|eos|>", "<|turn|>"
-_MERGES = ("t h", "th e", "Ġ t", "i n", "e r", "Ġ a", "o n", "Ġ s", "a n", "Ġ the", "l l", "o u")
+MERGES = ("t h", "th e", "Ġ t", "i n", "e r", "Ġ a", "o n", "Ġ s", "a n", "Ġ the", "l l", "o u")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Shape:
 
 TINY = Shape()
 # Some milliseconds a token: long enough to be cancelled in the middle.
-SLOW = Shape(layers=16, width=512, heads=8, kv_heads=4, feed_forward=2048, n_ctx=4096, extra_tokens=4000)
+SLOW = Shape(layers=8, width=384, heads=6, kv_heads=2, feed_forward=1536, n_ctx=4096, extra_tokens=2000)
 
 
 def byte_characters() -> list[str]:
@@ -49,7 +49,7 @@ def byte_characters() -> list[str]:
 def vocabulary(shape: Shape) -> list[str]:
     """Texts of all tokens: bytes, merges, fillers, controls."""
     tokens = byte_characters()
-    tokens += [merge.replace(" ", "") for merge in _MERGES]
+    tokens += [merge.replace(" ", "") for merge in MERGES]
     tokens += [f"filler{number}" for number in range(shape.extra_tokens)]
     return [*tokens, BOS, EOS, TURN]
 
@@ -73,7 +73,7 @@ def write_model(path: Path, shape: Shape = TINY, *, seed: int = 0, add_bos: bool
     writer.add_token_list(tokens)
     kinds = [gguf.TokenType.NORMAL] * (len(tokens) - 3) + [gguf.TokenType.CONTROL] * 3
     writer.add_token_types(kinds)
-    writer.add_token_merges(list(_MERGES))
+    writer.add_token_merges(list(MERGES))
     writer.add_bos_token_id(len(tokens) - 3)
     writer.add_eos_token_id(len(tokens) - 2)
     writer.add_add_bos_token(add_bos)

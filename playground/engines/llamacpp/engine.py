@@ -204,10 +204,12 @@ def _options(spec: EngineSpec, model: Model, n_ctx: int) -> ContextOptions:
         raise ModelLoadError(f"A context of {n_ctx} tokens is too small to work with; use 16 or more.")
     per_token = max(model.kv_bytes_per_token, 1)
     cells = spec.kv_cells or max(n_ctx, min(4 * n_ctx, _KV_BYTES // per_token))
+    n_seqs = min(256, 2 * spec.n_lanes + _SPARE_SEQS)
     return ContextOptions(
         n_cells=-(-max(cells, n_ctx) // 256) * 256,
-        n_seqs=min(256, 2 * spec.n_lanes + _SPARE_SEQS),
-        n_batch=spec.n_batch,
+        n_seqs=n_seqs,
+        # The library aborts where a batch cannot hold a token of every sequence.
+        n_batch=max(spec.n_batch, n_seqs),
         n_ubatch=spec.n_ubatch or 128,
         n_threads=spec.n_threads or os.cpu_count() or 1,
         flash_attn=bool(spec.flash_attn),

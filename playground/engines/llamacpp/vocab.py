@@ -188,4 +188,3 @@ class Vocab:
         if count < 0:
             raise EngineError(f"A text of {len(text):,} bytes could not be tokenized.")
         return buffer[:count]
-
