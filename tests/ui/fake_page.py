@@ -14,8 +14,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from playground.engines.base import Cancel, EngineInfo, Event, GenerateRequest
+from playground.engines.base import Cancel, Engine, EngineInfo, Event, GenerateRequest
 from playground.engines.fake import FakeEngine, FakeReply, FakeScript
+from playground.engines.load import open_engine
+from playground.engines.spec import EngineSpec
 from playground.models.catalog import ModelEntry
 from playground.services import Workbench
 from playground.settings import Settings
@@ -29,8 +31,7 @@ MARKUP = (
     "<img src=x onerror='window.hacked = 1'>\n\n![picture](https://example.org/x.png)\n\n"
     "[bad](javascript:window.hacked=1) [good](https://example.org)\n\n```python\n    indented\n```\n"
 )
-SCRIPTS = {
-    "count": FakeReply([f"{n} " for n in range(20_000)], delay_s=0.02),
+SCRIPTS = {  # a worker plays the first whose word is in the prompt, so what goes on for long comes last
     "markup": FakeReply(re.findall(r"\s*\S+|\s+$", MARKUP)),
     "spaces": FakeReply(["two  spaces\n\n\n", "\ttab\n", "  end  "]),
     "failing": FakeReply(
@@ -38,6 +39,7 @@ SCRIPTS = {
     ),
     "dying": FakeReply([f"{n} " for n in range(100)], delay_s=0.03, die_at=20),
     "flood": FakeReply([f"word{n} " for n in range(2_000)]),
+    "count": FakeReply([f"{n} " for n in range(20_000)], delay_s=0.02),
 }
 
 
@@ -88,11 +90,8 @@ def main(port: int, home: Path, *, workers: bool) -> None:
         shipped_presets=home / "shipped_presets",
     )
 
-    def opener(entry: ModelEntry) -> FakeEngine:
+    def opener(entry: ModelEntry) -> Engine:
         if workers:
-            from playground.engines.load import open_engine
-            from playground.engines.spec import EngineSpec
-
             script = FakeScript(tuple(SCRIPTS.items()))
             return open_engine(EngineSpec(kind="fake", path=entry.kind, script=script))
         return WatchedEngine(home, entry.kind)

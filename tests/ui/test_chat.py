@@ -85,7 +85,9 @@ def test_markup_is_text_and_markdown_comes_at_the_end(tab: Tab) -> None:
     assert "onerror" in tab.page.locator("[data-side=A] .query").inner_text()
     assert tab.page.evaluate("window.hacked") is None
     tab.page.click("[data-raw=true]")
-    assert tab.page.locator("[data-side=A] .answer").evaluate("e => e.textContent").startswith("# Title\n\n**")
+    assert (
+        tab.page.locator("[data-side=A] .answer").evaluate("e => e.textContent").startswith("# Title\n\n**")
+    )
 
 
 def test_white_space_is_exact(tab: Tab) -> None:
@@ -159,9 +161,7 @@ def test_an_instruct_side_takes_a_preset_as_chat_turns(tab: Tab) -> None:
     assert "<|turn|>assistant\nHello! I am a friend." in chats[0]
 
 
-def test_a_closed_tab_stops_its_generations(
-    open_tab: Callable[..., Tab], fake_server: Server
-) -> None:
+def test_a_closed_tab_stops_its_generations(open_tab: Callable[..., Tab], fake_server: Server) -> None:
     tab = open_tab(fake_server)
     tab.send("count for me")
     tab.page.wait_for_function("document.querySelector('[data-side=B] .answer')?.textContent.length > 20")

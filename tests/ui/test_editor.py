@@ -69,7 +69,9 @@ def test_every_stretch_of_the_prompt_says_where_it_came_from(tab: Tab) -> None:
     tab.ask("earlier")
     tab.page.click("#tab-prompt")
     tab.page.wait_for_selector("[data-side=A] .prompt-text .of-history", state="attached")
-    titles = tab.page.locator("[data-side=A] .prompt-text span").evaluate_all("all => all.map((e) => e.title)")
+    titles = tab.page.locator("[data-side=A] .prompt-text span").evaluate_all(
+        "all => all.map((e) => e.title)"
+    )
     for title in ("system", "example 1 · query", "example 2 · answer", "conversation 1 · answer"):
         assert title in titles
     assert titles[-1] == "your message · template"

@@ -179,8 +179,9 @@ def test_three_sides_go_down_the_same_path(tab: Tab) -> None:
 @pytest.fixture(scope="module")
 def worker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The page over fake engines in worker processes of their own."""
-    pytest.importorskip("playground.engines.load")
     home = fake_home(tmp_path_factory.mktemp("worker-home"))
+    other = home / "shipped_models" / "other.yaml"
+    other.write_text("pair: other\ntitle: Other\nbase: {gguf: base.gguf}\n")
     script = Path(__file__).with_name("fake_page.py")
     yield from serve([sys.executable, str(script), str(free_port()), str(home), "--workers"], home)
 
@@ -189,6 +190,8 @@ def test_a_worker_that_dies_is_said_and_the_next_message_loads_it_again(
     open_tab: Callable[..., Tab], worker_server: Server
 ) -> None:
     tab = open_tab(worker_server)
+    tab.page.select_option("#model-B", "other/base")
+    tab.page.wait_for_function("document.querySelectorAll('.chip.ready').length === 2")
     tab.send("count for me")
     for side in "AB":
         tab.page.wait_for_function(
