@@ -74,6 +74,7 @@ class EngineInfo:
         chat_template: Jinja source from the model's metadata, if any. Only shown and used above.
         bos_text / eos_text: Their texts, for chat templates; empty where there is none.
         parameters, size_bytes: Of the weights. load_s: seconds it took to load.
+        device, dtype: Where it runs (``cpu``, ``cuda:0``) and in what numbers (``bfloat16``), where chosen.
     """
 
     name: str
@@ -93,6 +94,8 @@ class EngineInfo:
     size_bytes: int = 0
     load_s: float = 0.0
     capabilities: tuple[Capability, ...] = ("generate", "score")
+    device: str = ""
+    dtype: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class GenerateRequest:
         stop: What ends the text besides EOS.
         n: Number of samples; sample i is seeded with ``seed + i``.
         logprobs: None for bare tokens; k >= 0 for logprob, rank and entropy and the top k alternatives.
+        exact: The same floats whatever else runs or ran; slower. An engine that cannot refuses.
     """
 
     prompt: tuple[Piece, ...]
@@ -113,6 +117,7 @@ class GenerateRequest:
     stop: tuple[StopRule, ...] = ()
     n: int = 1
     logprobs: int | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,7 @@ class Engine(Protocol):
         *,
         top: int = 0,
         full: bool = False,
+        exact: bool = False,
         cancel: Cancel | None = None,
     ) -> Scores:
         """Log-probabilities of ``target``'s tokens after ``context``, by one forward pass.
@@ -220,7 +226,7 @@ class Engine(Protocol):
 
         Raises:
             ContextLengthError: The two together do not fit the context.
-            UnsupportedError: ``full`` on an engine that cannot.
+            UnsupportedError: ``full`` or ``exact`` on an engine that cannot.
         """
         ...
 

@@ -144,11 +144,12 @@ class WorkerEngine:
         *,
         top: int = 0,
         full: bool = False,
+        exact: bool = False,
         cancel: Cancel | None = None,
     ) -> Scores:
         """Log-probabilities of the target's tokens; see ``Engine.score``."""
         with self._connect().channel() as channel:
-            channel.send(Score(channel.number, tuple(context), tuple(target), top, full))
+            channel.send(Score(channel.number, tuple(context), tuple(target), top, full, exact))
             with _CancelPassedOn(channel, cancel):
                 return _expect(channel, Scored).scores(self._info.n_vocab)
 

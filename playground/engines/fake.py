@@ -234,6 +234,7 @@ class FakeEngine:
         *,
         top: int = 0,
         full: bool = False,
+        exact: bool = False,
         cancel: Cancel | None = None,
     ) -> Scores:
         """Every token is as likely as any other."""

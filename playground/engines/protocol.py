@@ -67,6 +67,7 @@ class Score(msgspec.Struct, tag=True):
     target: tuple[Piece, ...]
     top: int
     full: bool
+    exact: bool
 
 
 class Warm(msgspec.Struct, tag=True):

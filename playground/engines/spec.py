@@ -7,7 +7,8 @@ from typing import Literal
 
 from playground.engines.fake import FakeScript
 
-EngineKind = Literal["llama.cpp", "fake"]
+EngineKind = Literal["llama.cpp", "transformers", "fake"]
+Quantize = Literal["8bit", "4bit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class EngineSpec:
 
     Attributes:
         kind: Which engine.
-        path: The model file.
+        path: The model file; for transformers a folder, or a repository that was downloaded before.
         n_ctx: Most tokens of one text, prompt and answer together; at most what the model was trained
             for unless asked for. None: the trained context, at most 4,096.
         n_threads: Threads for native work; None: the machine's cores.
@@ -26,6 +27,11 @@ class EngineSpec:
         flash_attn: Whether to use flash attention.
         parked_bytes: Memory for the KV of texts that are not being continued.
         check_tensors: Read every weight at load and refuse broken ones.
+        device: For transformers: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; None: a GPU where there is one.
+        dtype: For transformers: ``float32``, ``bfloat16``, ``float16``; None: what suits the device.
+        quantize: For transformers on CUDA: weights in 8 or 4 bits, by bitsandbytes.
+        trust_remote_code: For transformers: run Python code that comes with the model. Off unless a person
+            who knows its author says otherwise.
         script: What the fake engine plays.
     """
 
@@ -40,4 +46,8 @@ class EngineSpec:
     flash_attn: bool | None = None
     parked_bytes: int = 512 * 2**20
     check_tensors: bool = True
+    device: str | None = None
+    dtype: str | None = None
+    quantize: Quantize | None = None
+    trust_remote_code: bool = False
     script: FakeScript = field(default_factory=FakeScript)

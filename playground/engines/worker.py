@@ -153,7 +153,12 @@ class Worker:
                 self._out.write(Done(request.call))
             elif isinstance(request, Score):
                 scores = engine.score(
-                    request.context, request.target, top=request.top, full=request.full, cancel=cancel
+                    request.context,
+                    request.target,
+                    top=request.top,
+                    full=request.full,
+                    exact=request.exact,
+                    cancel=cancel,
                 )
                 self._out.write(Scored.of(request.call, scores))
             else:

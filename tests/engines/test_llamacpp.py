@@ -6,6 +6,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -363,3 +364,56 @@ def test_closed_engines_leave_nothing_running(opened: Callable[..., LlamaCppEngi
     engine.close()
     gc.collect()
     assert threading.active_count() == before
+
+
+# --- exact mode
+
+
+def exactly(asked: GenerateRequest) -> GenerateRequest:
+    """The same request in exact mode, with what the model thought."""
+    return replace(asked, exact=True, logprobs=3)
+
+
+def test_exact_mode_gives_the_same_floats_whatever_else_runs(opened: Callable[..., LlamaCppEngine]) -> None:
+    engine = opened()
+    prefix = "Some prefix that is longer than one chunk of tokens. " * 5
+    asked = [
+        exactly(request(engine, prefix + "One?", temperature=0)),
+        exactly(request(engine, prefix + "Two?", n=2)),
+    ]
+    cold = ask(opened(), *asked)
+    # In company, then warm, then with another order of things in the cache.
+    company = engine.generate([request(engine, f"{number}", max_tokens=300) for number in range(6)])
+    next(company)
+    assert [a.tokens for a in ask(engine, *asked)] == [a.tokens for a in cold]
+    list(company)
+    for _ in range(2):
+        found = ask(engine, *reversed(asked))
+        assert [a.tokens for a in found] == [a.tokens for a in (cold[1], cold[2], cold[0])]
+        ask(engine, exactly(request(engine, prefix[:300] + "Something else", max_tokens=20)))
+
+
+def test_exact_scores_are_bit_equal(opened: Callable[..., LlamaCppEngine]) -> None:
+    engine = opened()
+    context, target = [text("Some context. " * 12)], [text("And what follows it. " * 10)]
+    cold = opened().score(context, target, full=True, exact=True)
+    busy = engine.generate([request(engine, n=4, max_tokens=400)])
+    next(busy)
+    for _ in range(2):
+        found = engine.score(context, target, full=True, exact=True)
+        assert cold.full is not None
+        np.testing.assert_array_equal(found.full, cold.full)
+    assert fold(busy)[0, 3].end.finish_reason in ("length", "stop")
+
+
+def test_exact_work_can_be_cancelled_and_closed(slow_path: Path) -> None:
+    engine = LlamaCppEngine(EngineSpec(path=str(slow_path), n_threads=1))
+    cancel = Cancel()
+    running = engine.generate([exactly(request(engine, n=2, max_tokens=4000))], cancel=cancel)
+    next(running)
+    cancel.set()
+    assert {a.end.finish_reason for a in fold(running).values()} == {"cancelled"}
+    running = engine.generate([exactly(request(engine, n=2, max_tokens=4000))])
+    next(running)
+    engine.close()
+    assert {a.end.finish_reason for a in fold(running).values()} == {"error"}

@@ -14,6 +14,7 @@ import numpy as np
 from playground.engines.base import Cancel, EngineInfo, Event, Finished, GenerateRequest, Scores
 from playground.engines.limits import request_refusal, score_refusal
 from playground.engines.llamacpp.context import Context, ContextOptions
+from playground.engines.llamacpp.exact import CHUNK
 from playground.engines.llamacpp.jobs import GenerateCall, Job, ScoreCall, WarmCall
 from playground.engines.llamacpp.lines import LineStore
 from playground.engines.llamacpp.loop import DecodeLoop
@@ -45,6 +46,7 @@ class LlamaCppEngine:
         started = time.perf_counter()
         self._lock = threading.Lock()
         self._closed = False
+        self._exact_context: Context | None = None
         self._model = Model(Path(spec.path), check_tensors=spec.check_tensors, progress=progress)
         try:
             self._n_ctx = spec.n_ctx or self._model.default_n_ctx()
@@ -55,7 +57,12 @@ class LlamaCppEngine:
             raise
         store = LineStore(self._context, parked_bytes=spec.parked_bytes, can_rewind=self._model.can_rewind)
         self._loop = DecodeLoop(
-            self._context, store, self._model.vocab, n_ctx=self._n_ctx, n_lanes=spec.n_lanes
+            self._context,
+            store,
+            self._model.vocab,
+            n_ctx=self._n_ctx,
+            n_lanes=spec.n_lanes,
+            open_exact=self._open_exact,
         )
         self._info = self._model.info(n_ctx=self._n_ctx, load_s=time.perf_counter() - started)
 
@@ -105,7 +112,11 @@ class LlamaCppEngine:
             else:
                 jobs.append(job)
         yield from refused
-        call = GenerateCall(deque(jobs), sum(len(job.waiting) for job in jobs))
+        call = GenerateCall(
+            deque(job for job in jobs if not job.request.exact),
+            sum(len(job.waiting) for job in jobs),
+            deque(job for job in jobs if job.request.exact),
+        )
         if not call.open:
             return
         left = call.open
@@ -129,6 +140,7 @@ class LlamaCppEngine:
         *,
         top: int = 0,
         full: bool = False,
+        exact: bool = False,
         cancel: Cancel | None = None,
     ) -> Scores:
         """Log-probabilities of the target's tokens; see ``Engine.score``."""
@@ -142,7 +154,7 @@ class LlamaCppEngine:
         if first == len(encoded.ids):
             rows = np.empty((0, self._info.n_vocab), np.float32) if full else None
             return Scores((), Usage(prompt_tokens=len(encoded.ids)), rows)
-        call = ScoreCall(np.array(encoded.ids, np.int32), first, top, full)
+        call = ScoreCall(np.array(encoded.ids, np.int32), first, top, full, exact)
         self._loop.submit(call)
         forget = cancel.on_set(lambda: self._loop.cancel(call)) if cancel is not None else None
         try:
@@ -175,8 +187,23 @@ class LlamaCppEngine:
             self._closed = True
         self._loop.close()
         self._context.close()
+        if self._exact_context is not None:
+            self._exact_context.close()
         with self._lock:
             self._model.close()
+
+    def _open_exact(self) -> Context:
+        """The context of exact mode; called in the loop's thread."""
+        options = ContextOptions(
+            n_cells=-(-self._n_ctx // 256) * 256,
+            n_seqs=1,
+            n_batch=CHUNK,
+            n_ubatch=CHUNK,
+            n_threads=self._context.options.n_threads,
+            flash_attn=False,
+        )
+        self._exact_context = Context(self._model, options)
+        return self._exact_context
 
     def _vocab(self) -> Vocab:
         """The vocabulary, while it is there; the lock must be held, because ``close`` frees it."""

@@ -39,12 +39,13 @@ class Job:
 class GenerateCall:
     """One ``generate``: its jobs, and the queue on which its events go back.
 
-    ``queue`` holds the jobs with samples that wait for a lane, ``open`` counts unfinished samples. The
+    ``queue`` and ``exact`` hold the jobs with samples that wait, ``open`` counts unfinished samples. The
     loop fills ``outbox`` during a step and sends it as one list at the end of the step.
     """
 
     queue: deque[Job]
     open: int
+    exact: deque[Job] = field(default_factory=deque)
     events: SimpleQueue[list[Event]] = field(default_factory=SimpleQueue)
     outbox: list[Event] = field(default_factory=list)
     cancelled: bool = False
@@ -52,10 +53,11 @@ class GenerateCall:
 
     def give_up(self, error: str | None = None) -> None:
         """End the samples that wait, as cancelled or with an error."""
-        for job in self.queue:
+        for job in (*self.queue, *self.exact):
             self.outbox += [job.unstarted(sample, error) for sample in job.waiting]
             job.waiting.clear()
         self.queue.clear()
+        self.exact.clear()
 
     def send(self) -> None:
         """Hand over what happened in this step."""
@@ -73,6 +75,7 @@ class ScoreCall:
     first: int
     top: int
     full: bool
+    exact: bool = False
     done: threading.Event = field(default_factory=threading.Event)
     scores: Scores | None = None
     error: PlaygroundError | None = None

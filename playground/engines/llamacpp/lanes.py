@@ -62,6 +62,10 @@ class Lane(ABC):
         """Use the wanted rows ``[n, n_vocab]``; ``index`` is the batch index of the first."""
 
     @abstractmethod
+    def complete(self) -> None:
+        """Nothing is pending any more."""
+
+    @abstractmethod
     def cancel(self) -> None:
         """End without having finished."""
 
@@ -138,6 +142,9 @@ class SampleLane(Lane):
         """Share the prefill of another sample of the same job."""
         self.started = other.started
         self.cached = len(self.job.prompt)
+
+    def complete(self) -> None:
+        """A sample ends itself."""
 
     def cancel(self) -> None:
         """Release what was held back, and end."""
@@ -268,6 +275,10 @@ class WarmLane(Lane):
 
     def take(self, context: DecodeContext, rows: FloatArray, index: int) -> None:
         """Nothing is read."""
+
+    def complete(self) -> None:
+        """The prefix is there."""
+        self.cancel()
 
     def cancel(self) -> None:
         """What was computed so far is kept by the store."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from queue import Empty, SimpleQueue
 
 import numpy as np
 
 from playground.engines.arrays import FloatArray
 from playground.engines.decoding import DecodeAbortedError, DecodeContext, DecodeFullError, Vocabulary
-from playground.engines.llamacpp.jobs import Call, Errand, GenerateCall, Job, ScoreCall, WarmCall
+from playground.engines.llamacpp.exact import ExactMode
+from playground.engines.llamacpp.jobs import Call, Errand, GenerateCall, Job, WarmCall
 from playground.engines.llamacpp.lanes import Lane, SampleLane, ScoreLane, WarmLane
 from playground.engines.llamacpp.lines import Line, LineStore, common_prefix
+from playground.engines.llamacpp.waiting import Waiting
 from playground.errors import EngineError, PlaygroundError
 
 # Lanes beyond the usual number for calls that have none yet, so that a long batch does not starve a person.
@@ -27,8 +29,6 @@ _EXTRA_LANES = 4
 # While samples are being decoded, a waiting prompt may delay each step by this many tokens.
 _PREFILL_SHARE = 128
 _ROW_BYTES = 64 * 2**20
-# How many of a call's waiting prompts are looked at for one that need not wait for another's prefix.
-_LOOK_AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,18 @@ class DecodeLoop:
         vocab: For the tokens' bytes.
         n_ctx: Most tokens of one text.
         n_lanes: Most lanes that run together.
+        open_exact: Makes the context of exact mode when it is first asked for; None where there is none.
     """
 
     def __init__(
-        self, context: DecodeContext, store: LineStore, vocab: Vocabulary, *, n_ctx: int, n_lanes: int
+        self,
+        context: DecodeContext,
+        store: LineStore,
+        vocab: Vocabulary,
+        *,
+        n_ctx: int,
+        n_lanes: int,
+        open_exact: Callable[[], DecodeContext] | None = None,
     ) -> None:
         self._context = context
         self._store = store
@@ -62,15 +70,16 @@ class DecodeLoop:
         self._n_lanes = n_lanes
         self._most_rows = max(8, _ROW_BYTES // (4 * vocab.size))
         self._inbox: SimpleQueue[Call | Errand | None] = SimpleQueue()
-        self._calls: deque[GenerateCall] = deque()
-        self._scores: deque[ScoreCall] = deque()
-        self._warm: deque[WarmCall] = deque()
+        self._waiting = Waiting()
+        self._exact = ExactMode(self._waiting, vocab, open_exact, self._sample_lane)
         self._lanes: list[Lane] = []
         # Lanes whose KV was taken away because the cache was full; they come back first.
         self._suspended: deque[Lane] = deque()
         # The cache was full: nobody comes in before somebody leaves, or they would push each other out.
         self._crowded = False
         self._closing = False
+        # So that nothing is put into the inbox after the thread has looked for the last time.
+        self._door = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
         self._thread.start()
 
@@ -78,17 +87,18 @@ class DecodeLoop:
 
     def submit(self, call: Call) -> None:
         """Take a call in before the next step."""
-        if self._closing:
-            raise EngineError("The model was closed; open it again.")
-        self._inbox.put(call)
+        with self._door:
+            if self._closing:
+                raise EngineError("The model was closed; open it again.")
+            self._inbox.put(call)
         if not isinstance(call, WarmCall) and any(isinstance(lane, WarmLane) for lane in self._lanes):
             # What is computed on the off chance gives way at once.
-            self._context.abort()
+            self._abort()
 
     def cancel(self, call: Call) -> None:
         """End a call: the native work in progress stops, and the call's lanes leave."""
         call.cancelled = True
-        self._context.abort()
+        self._abort()
         self._inbox.put(None)
 
     def do(self, errand: Errand) -> None:
@@ -98,11 +108,16 @@ class DecodeLoop:
 
     def close(self) -> None:
         """End every call and the thread."""
-        self._closing = True
-        self._context.abort()
+        with self._door:
+            self._closing = True
+        self._abort()
         self._inbox.put(None)
         if self._thread is not threading.current_thread():
             self._thread.join()
+
+    def _abort(self) -> None:
+        self._context.abort()
+        self._exact.abort()
 
     # --- the thread
 
@@ -114,16 +129,18 @@ class DecodeLoop:
                 self._admit()
                 if self._lanes and not self._closing:
                     self._step()
+                if not self._closing:
+                    self._exact.step()
             except Exception as error:  # noqa: BLE001  the thread must outlive any one failure
                 self._fail_all(error if isinstance(error, PlaygroundError) else _unexpected(error))
         self._receive(wait=False)
         self._fail_all(EngineError("The model was closed; open it again."))
 
     def _has_work(self) -> bool:
+        waiting = self._waiting
         return bool(
-            self._lanes or self._suspended or self._scores or self._warm
-            or any(call.queue for call in self._calls)
-        )  # fmt: skip
+            self._lanes or self._suspended or waiting.has_requests or waiting.warm or self._exact.has_work
+        )
 
     def _receive(self, *, wait: bool) -> None:
         while True:
@@ -132,57 +149,32 @@ class DecodeLoop:
             except Empty:
                 return
             wait = False
-            if isinstance(item, GenerateCall):
-                self._calls.append(item)
-            elif isinstance(item, ScoreCall):
-                self._scores.append(item)
-            elif isinstance(item, WarmCall):
-                self._warm.append(item)
-            elif isinstance(item, Errand):
+            if isinstance(item, Errand):
                 item.run()
                 item.done.set()
+            elif item is not None:
+                self._waiting.take(item)
 
     def _drop_cancelled(self) -> None:
         # First allow, then look: a cancel that comes in between ends the next decode, which comes back here.
         self._context.allow()
+        self._exact.drop_cancelled()
         for lane in [*self._lanes, *self._suspended]:
             if lane.call.cancelled:
                 lane.cancel()
                 self._retire(lane)
-        for call in list(self._calls):
-            if call.cancelled:
-                call.give_up()
-        for score in [score for score in self._scores if score.cancelled]:
-            self._scores.remove(score)
-            score.finish(EngineError("The scoring was cancelled."))
-        for warm in [warm for warm in self._warm if warm.cancelled]:
-            self._warm.remove(warm)
-            warm.done.set()
-        self._send()
-
-    def _send(self) -> None:
-        for call in list(self._calls):
-            call.send()
-            if call.open == 0:
-                self._calls.remove(call)
+        self._waiting.drop_cancelled()
+        self._waiting.send()
 
     def _fail_all(self, error: PlaygroundError) -> None:
         """End everything with ``error``; the context starts empty again."""
         for lane in [*self._lanes, *self._suspended]:
             lane.fail(error)
+        self._exact.fail(error)
         self._lanes.clear()
         self._suspended.clear()
         self._crowded = False
-        for call in self._calls:
-            call.lanes = 0
-            call.give_up(str(error))
-        for score in self._scores:
-            score.finish(error)
-        for warm in self._warm:
-            warm.done.set()
-        self._scores.clear()
-        self._warm.clear()
-        self._send()
+        self._waiting.fail(error)
         self._store.clear()
 
     # --- admitting
@@ -190,7 +182,7 @@ class DecodeLoop:
     def _admit(self) -> None:
         if self._crowded:
             return
-        if self._scores or any(call.queue for call in self._calls):
+        if self._waiting.has_requests:
             self._give_way()
         while self._suspended and len(self._lanes) < self._n_lanes:
             if not self._store.resume(self._suspended[0].line):
@@ -198,36 +190,31 @@ class DecodeLoop:
             self._lanes.append(self._suspended.popleft())
         if self._suspended:
             return
-        while self._scores and len(self._lanes) < self._n_lanes + _EXTRA_LANES:
-            score = self._scores[0]
+        while self._waiting.scores and len(self._lanes) < self._n_lanes + _EXTRA_LANES:
+            score = self._waiting.scores[0]
             line = self._store.begin(score.tokens, max(score.first - 1, 0))
             if line is None:
                 return
-            self._scores.popleft()
+            self._waiting.scores.popleft()
             self._add(ScoreLane(score, line, vocab=self._vocab))
         while (job := self._next_job()) is not None:
             line = self._store.begin(job[1].prompt, len(job[1].prompt) - 1)
             if line is None:
                 return
             self._start_sample(*job, line)
-        if not self._lanes and self._warm:
-            warm = self._warm.popleft()
+        if not self._lanes and self._waiting.warm:
+            warm = self._waiting.warm.popleft()
             line = self._store.begin(warm.tokens, len(warm.tokens))
             if line is not None:
                 self._add(WarmLane(warm, line))
 
     def _next_job(self) -> tuple[GenerateCall, Job] | None:
-        """Whose turn it is: the call with the fewest lanes, the oldest of those first."""
-        for call in sorted(self._calls, key=lambda call: call.lanes):
-            most = self._n_lanes if call.lanes else self._n_lanes + _EXTRA_LANES
-            if len(self._lanes) >= most:
-                return None
-            while call.queue and not call.queue[0].waiting:
-                call.queue.popleft()
-            for job in islice(call.queue, _LOOK_AHEAD):
-                if job.waiting and not self._is_being_computed(job):
-                    return call, job
-        return None
+        return self._waiting.next_job(
+            lambda job: not self._is_being_computed(job),
+            running=len(self._lanes),
+            most=self._n_lanes,
+            extra=_EXTRA_LANES,
+        )
 
     def _is_being_computed(self, job: Job) -> bool:
         """Whether a running lane is about to have more of this prompt's beginning than is known now."""
@@ -242,11 +229,14 @@ class DecodeLoop:
         return False
 
     def _start_sample(self, call: GenerateCall, job: Job, line: Line) -> SampleLane:
-        sample = job.waiting.popleft()
-        sampler = self._context.sampler(job.request.sampling, seed=job.seed + sample, prompt=job.prompt)
-        lane = SampleLane(call, job, sample, line, vocab=self._vocab, sampler=sampler, n_ctx=self._n_ctx)
+        lane = self._sample_lane(call, job, line)
         self._add(lane)
         return lane
+
+    def _sample_lane(self, call: GenerateCall, job: Job, line: Line) -> SampleLane:
+        sample = job.waiting.popleft()
+        sampler = self._context.sampler(job.request.sampling, seed=job.seed + sample, prompt=job.prompt)
+        return SampleLane(call, job, sample, line, vocab=self._vocab, sampler=sampler, n_ctx=self._n_ctx)
 
     def _add(self, lane: Lane) -> None:
         self._lanes.append(lane)
@@ -292,12 +282,10 @@ class DecodeLoop:
             elif planned.rows:
                 lane.take(self._context, mine, planned.first_row_index)
         for lane in list(self._lanes):
-            if lane.pending == 0 and isinstance(lane, ScoreLane):
+            if lane.pending == 0:
                 lane.complete()
-            elif lane.pending == 0 and isinstance(lane, WarmLane):
-                lane.cancel()
         # The events go out before the KV of what ended is copied away.
-        self._send()
+        self._waiting.send()
         for lane in list(self._lanes):
             if lane.finished:
                 self._retire(lane)
@@ -373,7 +361,7 @@ class DecodeLoop:
                     f"The text does not fit the KV cache of {cells:,} tokens; raise n_ctx or kv_cells."
                 )
             )
-            self._send()
+            self._waiting.send()
             self._retire(lane)
             return
         lane = self._lanes.pop()
