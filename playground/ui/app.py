@@ -27,6 +27,7 @@ from playground.ui.wire_format import RunIn
 
 STYLESHEETS = ("base", "header", "editor", "panes", "composer", "dialogs")
 MAX_FILE_SIZE = "4mb"
+RUN_IS_OVER = "() => window.dispatchEvent(new Event('playground-run-over'))"
 
 
 def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks:
@@ -73,13 +74,8 @@ def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks
                 island("panes")
                 island("composer")
         wire = island("wire", calls=api.calls())
-        wire.click(
-            run,
-            outputs=wire,
-            show_progress="hidden",
-            concurrency_limit=None,
-            api_visibility="private",
-        )
+        asked = wire.click(run, outputs=wire, show_progress="hidden", concurrency_limit=None)
+        asked.then(None, js=RUN_IS_OVER)  # also after a failure, so that no button stays waiting
         app.unload(closed)
     for event in app.fns.values():
         event.api_visibility = "private"

@@ -133,8 +133,8 @@ def test_forty_examples_stay_quick(tab: Tab) -> None:
     )
     assert took_ms < 400, "ten keystrokes are handled at once"
     tab.page.wait_for_function(
-        "[...document.querySelectorAll('.example:not(.off) .tokens')].filter((e) => /\\d/.test(e.textContent))"
-        ".length === 40"
+        "[...document.querySelectorAll('.example:not(.off) .tokens')]"
+        ".filter((e) => /\\d/.test(e.textContent)).length === 40"
     )
 
 

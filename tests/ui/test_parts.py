@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def _used_keys() -> tuple[set[str], set[str]]:
         text = re.sub(r"\bh\(\s*['`][^'`]*['`]", "", path.read_text(encoding="utf-8"))  # elements
         # every quoted dotted name, since some are chosen before they are looked up
         whole |= set(re.findall(r"[\"'`]([a-z]+(?:\.[\w.]+)+)[\"'`]", text))
-        begun |= {begin for begin in re.findall(r"`([a-z]+\.[\w.]*)\$\{", text)}
+        begun |= set(re.findall(r"`([a-z]+\.[\w.]*)\$\{", text))
     return whole, begun
 
 
@@ -89,7 +90,7 @@ def _token(n: int) -> Token:
 
 def _lines(texts: list[str]) -> list[dict[str, object]]:
     """What the last text says; each text continues the one before."""
-    for before, after in zip(texts, texts[1:], strict=False):
+    for before, after in pairwise(texts):
         assert after.startswith(before)
     return [json.loads(line) for line in texts[-1].splitlines()]
 

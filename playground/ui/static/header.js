@@ -47,10 +47,10 @@ export function mount(element) {
     actions.classList.toggle('open', open);
     more.setAttribute('aria-expanded', String(open));
   };
+  const menu = h('div.menu', {}, more, actions);
   actions.addEventListener('click', () => openMenu(false));
-  document.addEventListener('click', (event) => {
-    if (!more.contains(event.target) && !actions.contains(event.target)) openMenu(false);
-  });
+  document.addEventListener('click', (event) => menu.contains(event.target) || openMenu(false));
+  menu.addEventListener('keydown', (event) => event.key === 'Escape' && (openMenu(false), more.focus()));
   const chips = h('div.chips', { role: 'group', 'aria-label': t('header.models') });
   const theme = iconButton('auto', '', () => {
     nextTheme();
@@ -123,8 +123,7 @@ export function mount(element) {
       sidebar,
       h('span.brand', {}, h('img', { src: new URL('./icon.svg', import.meta.url), alt: '', width: 20 }), h('h1', {}, t('app.title'))),
       h('div.preset', {}, chooser, mark),
-      more,
-      actions,
+      menu,
       file,
       h('span.grow'),
       chips,

@@ -65,18 +65,19 @@ function models(states) {
 const POLL_BUSY_MS = 700;
 const POLL_IDLE_MS = 5000;
 let misses = 0;
+let found = () => {}; // takes the notice away once the server answers again
 
 async function poll() {
   try {
     if (!document.hidden) models(await call('models', { name: '' }));
-    if (misses) touch('reachable');
     misses = 0;
+    found();
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     misses += 1;
     if (misses === 2) {
       abandon(t('run.lost'));
-      touch('unreachable');
+      found = notice(t('run.lost'), { kind: 'error', stays: true });
     }
   }
   const busy = misses || current || server.models.some(({ status }) => status === 'loading');

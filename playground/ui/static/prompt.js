@@ -41,7 +41,7 @@ function factsOf(view) {
   if (view.counts) parts.push(t('prompt.tokens', { n: view.counts.total, n_ctx: view.counts.n_ctx }));
   if (view.dropped_turns) parts.push(t('reply.dropped', { n: view.dropped_turns }));
   const stops = view.stop.map(([stop, place]) =>
-    h('code', { title: t(`prompt.stop.${place}`) }, JSON.stringify(stop).slice(1, -1)),
+    h('code', { title: t(`prompt.stop.${place}`) }, stop.replaceAll('\n', '\\n')),
   );
   return [
     ...parts.map((part) => h('span', {}, part)),

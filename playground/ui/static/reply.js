@@ -84,7 +84,7 @@ function figuresOf(reply) {
     if (reply.first_token_s !== null) figure(t('reply.first', { time: seconds(reply.first_token_s) }), t('reply.first.hint'));
   }
   const reason = `reply.${reply.finish_reason}`;
-  if (has(reason)) figure(t(reason, { n: usage?.completion_tokens ?? 0 }), t(`${reason}.hint`));
+  if (has(reason)) figure(t(reason), t(`${reason}.hint`));
   if (usage?.prompt_tokens) {
     const { prompt_tokens: all, cached_tokens: cached } = usage;
     figure(t('reply.cached', { cached: count(cached), all: count(all) }), t('reply.cached.hint'));

@@ -99,3 +99,11 @@ export function abandon(error) {
     if (state !== 'ended') end(side, { finish_reason: 'error', error });
   }
 }
+
+// Gradio says that the stream has closed: normally after every side's end was read. Where one is missing
+// the run failed on the way, and the sides are ended here.
+const LAST_LINES_MS = 500;
+addEventListener('playground-run-over', () => {
+  const over = current?.id;
+  setTimeout(() => over && current?.id === over && abandon(t('server.unexpected')), LAST_LINES_MS);
+});
