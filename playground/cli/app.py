@@ -56,7 +56,15 @@ def serve(
         from playground.ui.app import launch
 
         with Workbench() as workbench:
-            launch(workbench, host=host, port=port, open_browser=browser)
+            launch(
+                workbench,
+                host=host,
+                port=port,
+                open_browser=browser,
+                on_ready=lambda url: typer.echo(
+                    f"The playground is at {url} - press Ctrl+C to end it.", err=True
+                ),
+            )
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
