@@ -27,6 +27,8 @@ class EngineSpec:
         flash_attn: Whether to use flash attention.
         parked_bytes: Memory for the KV of texts that are not being continued.
         check_tensors: Read every weight at load and refuse broken ones.
+        cache_dir: Folder for what is remembered between sessions (tuning, prefixes); empty: nothing is.
+        snapshot_bytes: Disk space for the KV of long prefixes, in ``cache_dir``; 0: none are kept.
         device: For transformers: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; None: a GPU where there is one.
         dtype: For transformers: ``float32``, ``bfloat16``, ``float16``; None: what suits the device.
         quantize: For transformers on CUDA: weights in 8 or 4 bits, by bitsandbytes.
@@ -46,6 +48,8 @@ class EngineSpec:
     flash_attn: bool | None = None
     parked_bytes: int = 512 * 2**20
     check_tensors: bool = True
+    cache_dir: str = ""
+    snapshot_bytes: int = 2**30
     device: str | None = None
     dtype: str | None = None
     quantize: Quantize | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -15,11 +14,13 @@ from playground.engines.base import Cancel, EngineInfo, Event, Finished, Generat
 from playground.engines.limits import request_refusal, score_refusal
 from playground.engines.llamacpp.context import Context, ContextOptions
 from playground.engines.llamacpp.exact import CHUNK
+from playground.engines.llamacpp.fingerprint import file_fingerprint, machine
 from playground.engines.llamacpp.jobs import GenerateCall, Job, ScoreCall, WarmCall
 from playground.engines.llamacpp.lines import LineStore
 from playground.engines.llamacpp.loop import DecodeLoop
 from playground.engines.llamacpp.model import Model
-from playground.engines.llamacpp.native import IntArray
+from playground.engines.llamacpp.native import IntArray, library_version
+from playground.engines.llamacpp.probe import Tuning, Wishes, tune
 from playground.engines.llamacpp.vocab import Vocab
 from playground.engines.seeds import draw_seed
 from playground.engines.spec import EngineSpec
@@ -27,6 +28,8 @@ from playground.errors import ContextLengthError, EngineError, ModelLoadError
 from playground.types import Piece, Usage
 
 _KV_BYTES = 512 * 2**20
+# A smaller model answers at once either way, and should load at once too.
+SMALLEST_PROBED_BYTES = 32 * 2**20
 # Lanes, those of calls that have none yet, idle lines that still lie in the context, and one to copy with.
 _SPARE_SEQS = 24
 
@@ -50,7 +53,8 @@ class LlamaCppEngine:
         self._model = Model(Path(spec.path), check_tensors=spec.check_tensors, progress=progress)
         try:
             self._n_ctx = spec.n_ctx or self._model.default_n_ctx()
-            options = _options(spec, self._model, self._n_ctx)
+            tuning = _tuning(spec, self._model)
+            options = _options(spec, self._model, self._n_ctx, tuning)
             self._context = Context(self._model, options)
         except BaseException:
             self._model.close()
@@ -225,7 +229,16 @@ def _seed(request: GenerateRequest) -> int:
     return draw_seed() if request.sampling.seed is None else request.sampling.seed
 
 
-def _options(spec: EngineSpec, model: Model, n_ctx: int) -> ContextOptions:
+def _tuning(spec: EngineSpec, model: Model) -> Tuning:
+    """The fastest layout as far as the spec leaves it open; remembered in the spec's folder."""
+    small = model.header.size_bytes < SMALLEST_PROBED_BYTES
+    file = Path(spec.cache_dir) / "tuning.json" if spec.cache_dir and not small else None
+    wishes = Wishes(spec.flash_attn, spec.n_ubatch, spec.n_threads)
+    key = f"{file_fingerprint(model.path)} {library_version()} {machine()}" if file else ""
+    return tune(model, wishes, remembered_in=file, key=key)
+
+
+def _options(spec: EngineSpec, model: Model, n_ctx: int, tuning: Tuning) -> ContextOptions:
     """The layout of the context; what the spec leaves open is chosen here."""
     if n_ctx < 16:
         raise ModelLoadError(f"A context of {n_ctx} tokens is too small to work with; use 16 or more.")
@@ -237,7 +250,7 @@ def _options(spec: EngineSpec, model: Model, n_ctx: int) -> ContextOptions:
         n_seqs=n_seqs,
         # The library aborts where a batch cannot hold a token of every sequence.
         n_batch=max(spec.n_batch, n_seqs),
-        n_ubatch=spec.n_ubatch or 128,
-        n_threads=spec.n_threads or os.cpu_count() or 1,
-        flash_attn=bool(spec.flash_attn),
+        n_ubatch=tuning.n_ubatch,
+        n_threads=tuning.n_threads,
+        flash_attn=tuning.flash_attn,
     )

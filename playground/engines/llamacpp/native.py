@@ -9,6 +9,7 @@ import ctypes
 import sys
 import threading
 from collections import deque
+from importlib import metadata
 from typing import Any, Final
 
 import llama_cpp.llama_cpp as _llama_cpp
@@ -19,6 +20,11 @@ from playground.engines.arrays import IntArray as IntArray
 from playground.errors import EngineError
 
 lib: Final[Any] = _llama_cpp
+
+
+def library_version() -> str:
+    """The version of the bindings, and with it that of the native library."""
+    return metadata.version("llama-cpp-python")
 
 
 class NativeLog:
