@@ -25,10 +25,11 @@ def _load_helper(name: str) -> ModuleType:
     return module
 
 
-for helper in ("tiny_model", "asking"):
+for helper in ("tiny_model", "tiny_folder", "asking"):
     if helper not in sys.modules:
         _load_helper(helper)
 
+from tiny_folder import write_folder  # noqa: E402
 from tiny_model import SLOW, write_model  # noqa: E402
 
 
@@ -39,16 +40,26 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_path: Path) -> Path:
+    """The same model as a transformers folder."""
+    return write_folder(tmp_path_factory.mktemp("folders") / "tiny", tiny_path)
+
+
+@pytest.fixture(scope="session")
 def slow_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that takes long enough to be caught at work."""
     return write_model(tmp_path_factory.mktemp("models") / "slow.gguf", SLOW)
 
 
-@pytest.fixture(scope="module", params=["fake", "fake worker", "llama.cpp", "llama.cpp worker"])
-def engine(request: pytest.FixtureRequest, tiny_path: Path) -> Iterator[Engine]:
+KINDS = ("fake", "llama.cpp", "transformers")
+
+
+@pytest.fixture(scope="module", params=[kind + where for kind in KINDS for where in ("", " worker")])
+def engine(request: pytest.FixtureRequest, tiny_path: Path, tiny_folder: Path) -> Iterator[Engine]:
     """Each engine in turn, loaded once a module, with a context of 512."""
     kind, _, where = request.param.partition(" ")
-    spec = EngineSpec(kind=kind, path="" if kind == "fake" else str(tiny_path), n_ctx=512, n_threads=1)
+    paths = {"fake": "", "llama.cpp": str(tiny_path), "transformers": str(tiny_folder)}
+    spec = EngineSpec(kind=kind, path=paths[kind], n_ctx=512, n_threads=1)
     opened = open_engine(spec, in_process=where != "worker")
     yield opened
     opened.close()

@@ -21,6 +21,7 @@ from playground.engines.llamacpp.loop import DecodeLoop
 from playground.engines.llamacpp.model import Model
 from playground.engines.llamacpp.native import IntArray, library_version
 from playground.engines.llamacpp.probe import Tuning, Wishes, tune
+from playground.engines.llamacpp.snapshots import SnapshotStore
 from playground.engines.llamacpp.vocab import Vocab
 from playground.engines.seeds import draw_seed
 from playground.engines.spec import EngineSpec
@@ -59,7 +60,13 @@ class LlamaCppEngine:
         except BaseException:
             self._model.close()
             raise
-        store = LineStore(self._context, parked_bytes=spec.parked_bytes, can_rewind=self._model.can_rewind)
+        self._snapshots = _snapshots(spec, self._model, options)
+        store = LineStore(
+            self._context,
+            parked_bytes=spec.parked_bytes,
+            can_rewind=self._model.can_rewind,
+            disk=self._snapshots,
+        )
         self._loop = DecodeLoop(
             self._context,
             store,
@@ -190,6 +197,8 @@ class LlamaCppEngine:
                 return
             self._closed = True
         self._loop.close()
+        if self._snapshots is not None:
+            self._snapshots.close()
         self._context.close()
         if self._exact_context is not None:
             self._exact_context.close()
@@ -236,6 +245,18 @@ def _tuning(spec: EngineSpec, model: Model) -> Tuning:
     wishes = Wishes(spec.flash_attn, spec.n_ubatch, spec.n_threads)
     key = f"{file_fingerprint(model.path)} {library_version()} {machine()}" if file else ""
     return tune(model, wishes, remembered_in=file, key=key)
+
+
+def _snapshots(spec: EngineSpec, model: Model, options: ContextOptions) -> SnapshotStore | None:
+    """Where this model's prefixes are kept on disk, if anywhere."""
+    if not spec.cache_dir or spec.snapshot_bytes <= 0 or not model.can_rewind:
+        return None
+    # Everything that shapes the KV: another layout must not find what this one wrote.
+    key = (
+        f"{file_fingerprint(model.path)} {library_version()} flash_attn={options.flash_attn} "
+        "kv=f16 unified rope=model"
+    )
+    return SnapshotStore(Path(spec.cache_dir) / "prefixes", key=key, budget_bytes=spec.snapshot_bytes)
 
 
 def _options(spec: EngineSpec, model: Model, n_ctx: int, tuning: Tuning) -> ContextOptions:

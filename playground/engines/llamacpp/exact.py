@@ -16,7 +16,8 @@ from playground.engines.arrays import IntArray
 from playground.engines.decoding import DecodeAbortedError, DecodeContext, Vocabulary
 from playground.engines.llamacpp.jobs import GenerateCall, Job
 from playground.engines.llamacpp.lanes import Lane, SampleLane, ScoreLane
-from playground.engines.llamacpp.lines import Line, common_prefix
+from playground.engines.llamacpp.lines import Line
+from playground.engines.llamacpp.prefix import common_prefix
 from playground.engines.llamacpp.waiting import Waiting
 from playground.errors import PlaygroundError, UnsupportedError
 

@@ -17,10 +17,14 @@ import numpy as np
 
 from playground.engines.arrays import IntArray
 from playground.engines.decoding import DecodeContext
+from playground.engines.llamacpp.prefix import common_prefix
+from playground.engines.llamacpp.snapshots import SnapshotStore
 
 # Less than this in common is not worth a copy.
 _WORTHWHILE = 8
 _MOST_PARTS = 12
+# Reading a file takes about as long as computing this many tokens more.
+_WORTH_A_FILE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,6 @@ class Line:
         self.known += 1
 
 
-def common_prefix(one: IntArray, other: IntArray) -> int:
-    """Length of the longest common beginning."""
-    length = min(len(one), len(other))
-    differs = one[:length] != other[:length]
-    first = int(differs.argmax()) if length else 0
-    return first if length and differs[first] else length
-
-
 class LineStore:
     """All lines of one context.
 
@@ -80,10 +76,19 @@ class LineStore:
         context: Whose sequences these are; the last one is kept for copying.
         parked_bytes: Most RAM for parked KV; the least recently used lines go first.
         can_rewind: Whether a text may be cut; without that nothing is shared.
+        disk: Keeps prefixes from one session to the next.
     """
 
-    def __init__(self, context: DecodeContext, *, parked_bytes: int, can_rewind: bool) -> None:
+    def __init__(
+        self,
+        context: DecodeContext,
+        *,
+        parked_bytes: int,
+        can_rewind: bool,
+        disk: SnapshotStore | None = None,
+    ) -> None:
         self._context = context
+        self._disk = disk
         self._budget = parked_bytes
         self._can_rewind = can_rewind
         self._scratch = context.options.n_seqs - 1
@@ -119,6 +124,8 @@ class LineStore:
         Returns None where every sequence is taken.
         """
         source, length = self.find(tokens, most)
+        if self._disk is not None:
+            source, length = self._with_disk(self._disk, source, length, tokens, most)
         if not self._free:
             self.release_idle()
         if not self._free:
@@ -217,6 +224,25 @@ class LineStore:
             line.parts = []
         self._lines.clear()
         self._free = list(range(self._context.options.n_seqs - 1))
+
+    def _with_disk(
+        self, disk: SnapshotStore, source: Line | None, length: int, tokens: IntArray, most: int
+    ) -> tuple[Line | None, int]:
+        """The better source, which may be on disk; a long prefix that is used again is kept there."""
+        if source is not None and source.parts and source.parts[0].end >= length * 7 // 8:
+            part = source.parts[0]
+            disk.offer(source.buffer[: part.end], part.data)
+        snapshot, shared = disk.find(tokens)
+        shared = min(shared, most)
+        if snapshot is None or shared < length + _WORTH_A_FILE or not self._can_rewind:
+            return source, length
+        data = disk.load(snapshot)
+        if data is None or len(data) > self._budget:
+            return source, length
+        count = len(snapshot.tokens)
+        line = Line(snapshot.tokens, count, count, parts=[Part(data, 0, count)], live=False)
+        self._lines.append(line)
+        return line, shared
 
     def _restore(self, line: Line, source: Line, length: int) -> None:
         """Bring the first ``length`` parked tokens of ``source`` into ``line``'s sequence."""

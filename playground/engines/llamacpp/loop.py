@@ -20,7 +20,8 @@ from playground.engines.decoding import DecodeAbortedError, DecodeContext, Decod
 from playground.engines.llamacpp.exact import ExactMode
 from playground.engines.llamacpp.jobs import Call, Errand, GenerateCall, Job, WarmCall
 from playground.engines.llamacpp.lanes import Lane, SampleLane, ScoreLane, WarmLane
-from playground.engines.llamacpp.lines import Line, LineStore, common_prefix
+from playground.engines.llamacpp.lines import Line, LineStore
+from playground.engines.llamacpp.prefix import common_prefix
 from playground.engines.llamacpp.waiting import Waiting
 from playground.errors import EngineError, PlaygroundError
 
