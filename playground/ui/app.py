@@ -33,6 +33,7 @@ RUN_IS_OVER = "() => window.dispatchEvent(new Event('playground-run-over'))"
 def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks:
     """The page over a workbench; ``Server`` shows it."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # parts of Gradio read only this
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000"  # a table of timings after each event
     strings = strings or Strings.load()
     runs = Runs()
     api = PageApi(workbench, runs, strings)
@@ -97,7 +98,7 @@ def launch(
     Args:
         workbench: What the page works on. The default sides' models start loading at once.
         host: Address to listen on; ``0.0.0.0`` for every one.
-        port: Port to listen on.
+        port: Port to listen on; 0 takes a free one.
         open_browser: Open the page in the person's browser.
         allowed_hosts: Names besides ``host`` and ``localhost`` by which the page may be asked for.
         on_ready: Called with the page's address once it answers.
@@ -107,7 +108,7 @@ def launch(
         PlaygroundError: The port is taken or forbidden.
     """
     strings = Strings.load()
-    check_port(host, port, strings)
+    port = check_port(host, port, strings)
     app = build_app(workbench, strings)
     app.queue(default_concurrency_limit=None)
     _, url, _ = app.launch(

@@ -124,8 +124,8 @@ def page_routes() -> list[BaseRoute]:
     ]
 
 
-def check_port(host: str, port: int, strings: Strings) -> None:
-    """Fail early and in words where the port cannot be had.
+def check_port(host: str, port: int, strings: Strings) -> int:
+    """The port, or a free one for 0; fails early and in words where it cannot be had.
 
     Raises:
         PlaygroundError: Another program listens there, this one may not, or there is no such address.
@@ -137,6 +137,7 @@ def check_port(host: str, port: int, strings: Strings) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
+            return int(probe.getsockname()[1])
         except PermissionError as error:
             raise PlaygroundError(strings("server.port_forbidden", port=port)) from error
         except (OSError, OverflowError) as error:

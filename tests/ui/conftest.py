@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -59,7 +60,7 @@ class Server:
 
     url: str
     home: Path
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
 
     def running(self) -> int:
         """Generations under way, over all fake engines."""
@@ -90,21 +91,22 @@ def serve(command: list[str], home: Path) -> Iterator[Server]:
     """Run a command that prints the page's address; end it afterwards."""
     environment = {**os.environ, "PLAYGROUND_HOME": str(home), "PYTHONWARNINGS": "default"}
     log = home / "server.log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    try:
+        deadline = time.monotonic() + START_S
+        while not (found := re.search(r"http://\S+", log.read_text())):
+            assert process.poll() is None, log.read_text()[-4000:]
+            assert time.monotonic() < deadline, log.read_text()[-4000:]
+            time.sleep(0.05)
+        yield Server(found[0], home, process)
+    finally:
+        process.terminate()
         try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            assert url.startswith("http"), log.read_text()[-2000:]
-            yield Server(url, home, process)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout and process.stdout.close()
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     assert "Traceback" not in log.read_text(), log.read_text()[-4000:]
 
 
@@ -144,7 +146,8 @@ class Tab:
     def open(self) -> None:
         self.page.goto(self.server.url)
         self.page.wait_for_selector("body[data-ready]", state="attached", timeout=START_S * 1000)
-        self.page.wait_for_function("document.querySelectorAll('.chip.ready').length >= 1")
+        ready = "document.querySelectorAll('.chip').length > 0 && !document.querySelector('.chip.loading')"
+        self.page.wait_for_function(ready, timeout=START_S * 1000)
 
     def send(self, text: str) -> None:
         self.page.fill("#message", text)

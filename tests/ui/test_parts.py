@@ -8,9 +8,11 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -27,6 +29,7 @@ from playground.ui.serving import check_port, host_name, static_folder
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 
+T = TypeVar("T")
 UI = Path(static_folder()).parent
 
 
@@ -88,6 +91,12 @@ def _token(n: int) -> Token:
     return Token(n, b"x")
 
 
+def in_a_loop(work: Coroutine[object, object, T]) -> T:
+    """What a coroutine gives; in a thread, because Playwright keeps a loop in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result(60)
+
+
 def _lines(texts: list[str]) -> list[dict[str, object]]:
     """What the last text says; each text continues the one before."""
     for before, after in pairwise(texts):
@@ -109,7 +118,7 @@ def test_the_stream_grows_line_by_line_and_ends_with_every_side() -> None:
         for side in "AB":
             yield SideFinished(side, Reply("done"), seed=7, first_token_s=0.1)
 
-    texts = asyncio.run(_collect(events, Cancel()))
+    texts = in_a_loop(_collect(events, Cancel()))
     assert all("<" not in text for text in texts)
     lines = _lines(texts)
     assert lines[0] == {"run": "r1", "at": "open"}
@@ -128,7 +137,7 @@ def test_redraws_come_at_a_fixed_rate() -> None:
             yield SideDelta("A", str(n))
         yield SideFinished("A", Reply(""))
 
-    assert len(asyncio.run(_collect(events, Cancel(), ("A",)))) < 40
+    assert len(in_a_loop(_collect(events, Cancel(), ("A",)))) < 40
 
 
 @pytest.mark.parametrize(
@@ -140,7 +149,7 @@ def test_a_run_that_fails_ends_every_open_side(error: Exception, said: str) -> N
         yield SideFinished("A", Reply("fine"))
         raise error
 
-    lines = _lines(asyncio.run(_collect(events, Cancel())))
+    lines = _lines(in_a_loop(_collect(events, Cancel())))
     assert lines[-1] == {"side": "B", "at": "cut", "finish_reason": "error", "error": said}
 
 
@@ -153,7 +162,7 @@ def test_a_stop_that_nobody_confirms_still_ends_the_run() -> None:
         release.wait(20)
 
     started = time.perf_counter()
-    lines = _lines(asyncio.run(_collect(events, cancel)))
+    lines = _lines(in_a_loop(_collect(events, cancel)))
     release.set()
     assert time.perf_counter() - started < 5
     assert [line["finish_reason"] for line in lines[-2:]] == ["cancelled", "cancelled"]
@@ -174,7 +183,7 @@ def test_closing_the_stream_stops_the_run() -> None:
         await anext(stream)
         await stream.aclose()  # type: ignore[attr-defined]
 
-    asyncio.run(leave())
+    in_a_loop(leave())
     assert cancel.is_set()
 
 

@@ -45,8 +45,9 @@ export function replyView(turn, reply) {
     // a failed answer may end anywhere in its Markdown, so it is shown as it was written
     if (open || session.view.raw || reply.error || !reply.text.trim()) drawRaw();
     else drawMarkdown();
-    fill(state, open ? stateText(live) : '');
-    state.hidden = !open || live.state === 'writing';
+    const nothing = !open && !reply.text && !reply.error;
+    fill(state, open ? stateText(live) : nothing ? t('reply.empty') : '');
+    state.hidden = open ? live.state === 'writing' : !nothing;
     trouble.hidden = !reply.error;
     if (reply.error) fill(trouble, icon('warning'), h('span', {}, reply.error));
     figures.hidden = Boolean(open);

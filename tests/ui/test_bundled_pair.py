@@ -1,0 +1,125 @@
+"""The page as it ships: `playground serve` with the bundled pair in its worker processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+from playground.settings import shipped
+from tests.ui.conftest import Server, Tab, free_port, serve
+
+pytestmark = pytest.mark.skipif(
+    not (shipped("models") / "wren" / "wren-instruct-f16.gguf").is_file(),
+    reason="the bundled pair is not built",
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("home")
+    port = str(free_port())
+    command = [sys.executable, "-m", "playground", "serve", "--no-browser", "--port", port]
+    yield from serve(command, home)
+
+
+@pytest.fixture
+def tab(open_tab: Callable[..., Tab], server: Server) -> Tab:
+    opened: Tab = open_tab(server)
+    opened.page.wait_for_function("document.querySelectorAll('.chip.ready').length === 2", timeout=60_000)
+    return opened
+
+
+def test_ask_and_follow_up(tab: Tab) -> None:
+    tab.page.click(".suggestion >> nth=0")
+    tab.page.wait_for_function("document.querySelectorAll('.turn:not(.open) .figures span').length >= 8")
+    for side in "AB":
+        assert tab.answer(side).strip()
+        assert "tok/s" in tab.figures(side)
+        assert "first after" in tab.figures(side)
+    tab.ask("What does a horse eat?")
+    assert tab.page.locator("[data-side=B] .turn").count() == 2
+    cached = tab.figures("A").split(" cached")[0].split()
+    assert int(cached[-3].replace(",", "")) > 100, "the preset's prefix is computed once"
+
+
+def test_stop_in_mid_answer(tab: Tab) -> None:
+    write_on(tab)
+    tab.page.keyboard.press("Escape")
+    tab.wait_answered()
+    assert "stopped" in tab.figures("A")
+    assert len(tab.answer("A")) > 40
+
+
+def test_a_changed_example_changes_the_style_of_the_answer(tab: Tab) -> None:
+    tab.ask("What is the capital of Japan?")
+    assert tab.answer("A").startswith("Hello there!")
+    for n in (1, 2, 3):
+        box = tab.page.get_by_label(f"Example {n}: answer")
+        box.fill(box.input_value().replace("Hello there!", "Good morning!"))
+    tab.page.click("#new")
+    tab.ask("What is the capital of Japan?")
+    assert tab.answer("A").startswith("Good morning!")
+
+
+def test_a_preset_is_saved_and_opened_after_a_reload(tab: Tab) -> None:
+    tab.page.get_by_label("Example 1: answer").fill("Arrr! Paris be the one.")
+    tab.page.click("[data-action=save]")
+    tab.page.fill("#save-title", "Mine")
+    tab.page.click(".dialog button[type=submit]")
+    tab.page.wait_for_selector("#preset option[value=mine]", state="attached")
+    tab.page.select_option("#preset", "terse")
+    tab.page.wait_for_function("!document.querySelector('.example textarea.answer').value.startsWith('Arrr')")
+    tab.open()
+    tab.page.select_option("#preset", "mine")
+    tab.page.wait_for_function("document.querySelector('.example textarea.answer').value.startsWith('Arrr')")
+
+
+def test_a_killed_worker_is_said_and_the_next_message_loads_it_again(tab: Tab, server: Server) -> None:
+    write_on(tab)
+    for child in psutil.Process(server.process.pid).children(recursive=True):
+        if "resource_tracker" not in " ".join(child.cmdline()):
+            child.kill()
+    trouble = tab.page.locator("[data-side=A] .trouble")
+    trouble.wait_for(timeout=2_000)
+    assert "ended" in trouble.inner_text()
+    assert len(tab.answer("A")) > 40
+    tab.wait_answered()
+    tab.page.select_option("#preset-A", "@draft")
+    tab.ask("What does a horse eat?")
+    for side in "AB":
+        assert tab.page.locator(f"[data-side={side}] .turn:last-child .trouble").inner_text() == ""
+        assert tab.answer(side).strip()
+
+
+def write_on(tab: Tab) -> None:
+    """Let the bare base model write until it is in mid-answer."""
+    tab.page.select_option("#preset-A", "none")
+    tab.page.click(".sampling summary")
+    tab.page.fill("#sampling-max_tokens", "900")
+    tab.page.fill("#sampling-temperature", "1")
+    tab.page.fill("#sampling-seed", "3")
+    tab.send("Once upon a time there was")
+    tab.page.wait_for_function("document.querySelector('[data-side=A] .answer')?.textContent.length > 40")
+
+
+def test_the_page_is_guarded(server: Server) -> None:
+    with urllib.request.urlopen(server.url) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+        config = answer.read().decode()
+    assert "default-src 'self'" in policy
+    assert "img-src 'self' data: blob:" in policy
+    assert "fonts.googleapis.com" not in config
+    foreign = urllib.request.Request(server.url, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(foreign)
+    assert refused.value.code == 400
+    assert "evil.example" in refused.value.read().decode()
+    refused.value.close()
+    with urllib.request.urlopen(server.url + "gradio_api/info") as answer:
+        assert json.load(answer) == {"named_endpoints": {}, "unnamed_endpoints": {}}
