@@ -45,6 +45,8 @@ def open_in_process(
     """A loaded engine in this process; ``die`` is what a fake's script may call to end it."""
     if spec.kind == "fake":
         return _open_fake(spec, die)
+    if spec.kind == "transformers":
+        return _open_transformers(spec, progress)
     try:
         from playground.engines.llamacpp.engine import LlamaCppEngine
     except ImportError as error:
@@ -54,6 +56,20 @@ def open_in_process(
             "llama.cpp is not installed; install it with: pip install llama-cpp-python"
         ) from error
     return LlamaCppEngine(spec, progress=progress)
+
+
+def _open_transformers(spec: EngineSpec, progress: Callable[[float], None] | None) -> Engine:
+    try:
+        from playground.engines.transformers.engine import TransformersEngine
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("torch", "transformers", "tokenizers", "safetensors"):
+            raise
+        raise EngineMissingError(
+            f"The transformers engine needs {missing}, which is not installed; "
+            "install it with: pip install 'icl-playground[torch]'"
+        ) from error
+    return TransformersEngine(spec, progress=progress)
 
 
 def _open_fake(spec: EngineSpec, die: Callable[[], None] | None) -> FakeEngine:

@@ -1,0 +1,202 @@
+"""The engine interface over a decode loop, whatever the loop decodes with; asked from any thread.
+
+Knows text only as far as a vocabulary turns it into tokens; the model is the loop's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from playground.engines.arrays import IntArray
+from playground.engines.base import Cancel, EngineInfo, Event, Finished, GenerateRequest, Scores
+from playground.engines.decoding import Vocabulary
+from playground.engines.limits import request_refusal, score_refusal
+from playground.engines.llamacpp.jobs import GenerateCall, Job, ScoreCall, WarmCall
+from playground.engines.llamacpp.loop import DecodeLoop
+from playground.engines.seeds import draw_seed
+from playground.errors import ContextLengthError, EngineError
+from playground.types import Piece, Usage
+
+
+class Encoding(Protocol):
+    """Token ids, and for each the byte of the joined text at which it starts (a BOS that was added: -1)."""
+
+    @property
+    def ids(self) -> list[int]:
+        """Token ids."""
+        ...
+
+    @property
+    def starts(self) -> list[int]:
+        """Bytes at which they start."""
+        ...
+
+
+class TextVocabulary(Vocabulary, Protocol):
+    """A vocabulary that also reads text. Thread-safe."""
+
+    bos: int | None
+
+    def encode(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> Encoding:
+        """Ids of the joined text, with exactly one BOS where the model wants one."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        """The bytes of the ids joined."""
+        ...
+
+
+class BatchedEngine:
+    """A model whose decode loop runs in this process; ``close`` ends the loop and frees the model.
+
+    Args:
+        info: What was loaded.
+        vocab: Its vocabulary.
+        loop: Its decode loop.
+        free: Frees the model once the loop has ended.
+    """
+
+    def __init__(
+        self, info: EngineInfo, vocab: TextVocabulary, loop: DecodeLoop, free: Callable[[], None]
+    ) -> None:
+        self._info = info
+        self._vocab = vocab
+        self._loop = loop
+        self._free = free
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def info(self) -> EngineInfo:
+        """What was loaded."""
+        return self._info
+
+    @property
+    def alive(self) -> bool:
+        """Whether it was not closed."""
+        return not self._closed
+
+    def tokenize(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> list[int]:
+        """Token ids of the pieces joined, in the calling thread."""
+        return self._open_vocab().encode(pieces, add_bos=add_bos).ids
+
+    def detokenize(self, ids: Sequence[int]) -> bytes:
+        """The bytes of the ids joined; special tokens are written out."""
+        return self._open_vocab().decode(ids)
+
+    def token_sizes(self, ids: Sequence[int]) -> list[int]:
+        """How many bytes each id stands for."""
+        vocab = self._open_vocab()
+        return [len(vocab.piece(token)) for token in ids]
+
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, cancel: Cancel | None = None
+    ) -> Iterator[Event]:
+        """Continue each request; see ``Engine.generate``. Work begins with the first ``next``."""
+        ended: list[Event] = []
+        jobs: list[Job] = []
+        for index, request in enumerate(requests):
+            prompt = self._prompt(request.prompt)
+            seed = draw_seed() if request.sampling.seed is None else request.sampling.seed
+            job = Job(index, request, prompt, seed, deque(range(request.n)))
+            refusal = request_refusal(request, len(prompt), self._info.n_ctx)
+            if refusal is not None:
+                ended += [job.unstarted(sample, refusal) for sample in job.waiting]
+            elif request.sampling.max_tokens == 0:
+                usage = Usage(prompt_tokens=len(prompt))
+                ended += [Finished(index, sample, "length", usage, seed + sample) for sample in job.waiting]
+            else:
+                jobs.append(job)
+        yield from ended
+        left = sum(len(job.waiting) for job in jobs)
+        if not left:
+            return
+        call = GenerateCall(
+            deque(job for job in jobs if not job.request.exact),
+            left,
+            deque(job for job in jobs if job.request.exact),
+        )
+        self._loop.submit(call)
+        forget = cancel.on_set(lambda: self._loop.cancel(call)) if cancel is not None else None
+        try:
+            while left:
+                for event in call.events.get():
+                    left -= isinstance(event, Finished)
+                    yield event
+        finally:
+            if forget is not None:
+                forget()
+            if left:
+                self._loop.cancel(call)
+
+    def score(
+        self,
+        context: Sequence[Piece],
+        target: Sequence[Piece],
+        *,
+        top: int = 0,
+        full: bool = False,
+        exact: bool = False,
+        cancel: Cancel | None = None,
+    ) -> Scores:
+        """Log-probabilities of the target's tokens; see ``Engine.score``."""
+        encoded = self._open_vocab().encode([*context, *target])
+        border = sum(len(piece.text.encode()) for piece in context)
+        first = next((i for i, at in enumerate(encoded.starts) if at >= border), len(encoded.ids))
+        refusal = score_refusal(len(encoded.ids), self._info.n_ctx)
+        if refusal is not None:
+            raise ContextLengthError(refusal)
+        if first == len(encoded.ids):
+            rows = np.empty((0, self._info.n_vocab), np.float32) if full else None
+            return Scores((), Usage(prompt_tokens=len(encoded.ids)), rows)
+        call = ScoreCall(np.array(encoded.ids, np.int32), first, top, full, exact)
+        self._loop.submit(call)
+        forget = cancel.on_set(lambda: self._loop.cancel(call)) if cancel is not None else None
+        try:
+            call.done.wait()
+        finally:
+            if forget is not None:
+                forget()
+        if call.error is not None:
+            raise call.error
+        assert call.scores is not None
+        return call.scores
+
+    def warm(self, pieces: Sequence[Piece], *, cancel: Cancel | None = None) -> None:
+        """Compute a prefix while nothing else is to be done; returns when it is there or was given up."""
+        tokens = self._prompt(pieces)[: self._info.n_ctx - 1]
+        if not len(tokens):
+            return
+        call = WarmCall(tokens)
+        self._loop.submit(call)
+        forget = cancel.on_set(lambda: self._loop.cancel(call)) if cancel is not None else None
+        call.done.wait()
+        if forget is not None:
+            forget()
+
+    def close(self) -> None:
+        """End what runs and free the model; again does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._loop.close()
+        self._free()
+
+    def _open_vocab(self) -> TextVocabulary:
+        if self._closed:
+            raise EngineError("The model was closed; open it again.")
+        return self._vocab
+
+    def _prompt(self, pieces: Sequence[Piece]) -> IntArray:
+        """The prompt's tokens. An empty one begins with BOS even where the model does not want one."""
+        vocab = self._open_vocab()
+        ids = vocab.encode(pieces).ids
+        if not ids and vocab.bos is not None:
+            ids = [vocab.bos]
+        return np.array(ids, np.int32)
