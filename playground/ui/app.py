@@ -147,5 +147,8 @@ def launch(
 
 
 def page_head() -> str:
-    """Links to the page's own stylesheets."""
-    return "\n".join(f'<link rel="stylesheet" href="{STATIC_PATH}/css/{name}.css">' for name in STYLESHEETS)
+    """Links to the page's own stylesheets, and to its modules so that they are fetched side by side."""
+    links = [f'<link rel="stylesheet" href="{STATIC_PATH}/css/{name}.css">' for name in STYLESHEETS]
+    modules = sorted(path.name for path in static_folder().glob("*.js"))
+    links += [f'<link rel="modulepreload" href="{STATIC_PATH}/{name}">' for name in modules]
+    return "\n".join(links)

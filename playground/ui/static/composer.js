@@ -12,8 +12,8 @@ const MAX_SUGGESTIONS = 6;
 
 export function mount(element) {
   const suggestions = h('div.suggestions', { role: 'group', 'aria-label': t('composer.suggestions') });
-  const box = h('textarea', { id: 'message', rows: 1, disabled: true, placeholder: t('composer.placeholder'), 'aria-label': t('composer.message') });
-  const sendButton = h('button.filled', { type: 'button', id: 'send', onclick: submit }, t('composer.send'));
+  const box = h('textarea', { id: 'message', rows: 1, value: session.composer, placeholder: t('composer.placeholder'), 'aria-label': t('composer.message') });
+  const sendButton = h('button.filled', { type: 'button', id: 'send', disabled: true, onclick: submit }, t('composer.send'));
   const stopButton = h('button.small.stop', { type: 'button', id: 'stop', hidden: true, onclick: stop }, t('composer.stop'));
   const retryButton = h('button.small', { type: 'button', id: 'retry', onclick: retry }, t('composer.retry'));
   const newButton = h('button.small', { type: 'button', id: 'new', onclick: startNew }, t('composer.new'));
@@ -23,7 +23,7 @@ export function mount(element) {
 
   function submit() {
     const query = box.value;
-    if (current) return;
+    if (current || sendButton.disabled) return;
     if (!query.trim()) {
       fill(said, t('composer.empty'));
       box.focus();
@@ -92,12 +92,7 @@ export function mount(element) {
   });
   on('run conversation ready', drawButtons);
   on('conversation ready opened', drawSuggestions);
-  on('ready', () => {
-    box.value = session.composer;
-    box.disabled = false;
-    autosize(box);
-    if (innerWidth > 800) box.focus();
-  });
+  on('ready', () => (sendButton.disabled = false));
   element.append(
     h(
       'div.composer',
@@ -108,5 +103,7 @@ export function mount(element) {
     ),
   );
   drawButtons();
+  autosize(box);
+  if (innerWidth > 800) box.focus(); // typing may begin before the rest of the page is there
   islandMounted('composer');
 }
