@@ -1,0 +1,43 @@
+"""The sizes and schedules that `python -m models.wren --size` chooses from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.wren.network import Shape
+from models.wren.training import Plan
+
+SEED = 2312
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A model's shape and how its two stages are trained."""
+
+    shape: Shape
+    pretraining: Plan
+    tuning: Plan
+
+
+LENGTHS = ((0.42, 256), (0.44, 512), (0.14, 1024))
+
+RECIPES: dict[str, Recipe] = {
+    # Minutes on one core; only to see that every step runs.
+    "toy": Recipe(
+        Shape(vocabulary=2560, width=96, layers=3, heads=3, kv_heads=3, hidden=256),
+        Plan("pretraining", 900, 2048, LENGTHS, 6e-3),
+        Plan("tuning", 120, 2048, ((1.0, 512),), 2e-3, 0.3, 20),
+    ),
+    # The shipped pair.
+    "small": Recipe(
+        Shape(vocabulary=2560, width=160, layers=4, heads=5, kv_heads=5, hidden=432),
+        Plan("pretraining", 6300, 2048, LENGTHS, 6e-3),
+        Plan("tuning", 420, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
+    ),
+    # For a GPU: larger batches and many more tokens.
+    "large": Recipe(
+        Shape(vocabulary=2560, width=256, layers=8, heads=8, kv_heads=8, hidden=688),
+        Plan("pretraining", 12000, 16384, LENGTHS, 4e-3, 0.5, 200),
+        Plan("tuning", 1200, 16384, ((1.0, 512),), 1e-3, 0.3, 40),
+    ),
+}

@@ -1,0 +1,63 @@
+"""No training document holds a header or a style text of the presets that the evaluation uses."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+from pathlib import Path
+
+from models.wren.conversations import conversation
+from models.wren.corpus import documents
+from models.wren.questions import EXAMPLE_FACTS, make_cases
+from models.wren.words import held_out
+from models.wren.world import load_world
+from playground.experiments.pair_scoring import style_of
+from playground.presets.library import read_preset
+from playground.prompts.templates import built_in, turn_parts
+
+PRESETS = sorted((Path(__file__).parents[2] / "presets").glob("*.yaml"))
+
+
+def test_documents_hold_none_of_the_texts():
+    for text in islice(documents(3), 3000):
+        assert [part for part in held_out() if part in text] == []
+
+
+def test_conversations_hold_none_of_the_texts():
+    world, rng = load_world(), random.Random(3)
+    for _ in range(1000):
+        text = "".join(part for part, _ in conversation(rng, world))
+        assert [part for part in held_out() if part in text] == []
+
+
+def test_the_list_covers_every_shipped_preset():
+    listed = held_out()
+    for path in PRESETS:
+        preset = read_preset(path)
+        style = style_of(preset)
+        for text in (style.opening, style.closing):
+            shown = text.strip().strip(",").strip()
+            assert not shown or any(part in shown or shown in part for part in listed), path.name
+        template = built_in(str(preset.template))
+        parts = turn_parts(template)
+        for header in (parts.before_query, parts.between):
+            line = next((line for line in header.splitlines() if line.strip()), "")
+            words = [h for h in listed if h in header]
+            assert not line.strip(' "`') or words, f"{path.name}: {line!r}"
+
+
+def test_what_the_examples_tell_is_not_asked():
+    asked = {(name, entity) for name, entity in EXAMPLE_FACTS}
+    world = load_world()
+    phrases = {
+        (f.relation.name, f.entity.name) for f in world.facts if (f.relation.name, f.entity.phrase) in asked
+    }
+    for case in make_cases()[1:]:
+        if case["line"] in ("two_turns", "unknown"):
+            continue
+        for turn in case["turns"]:
+            assert (turn["relation"], turn["entity"]) not in phrases
+    for path in PRESETS:
+        preset = read_preset(path)
+        examples = {example.query for example in preset.examples}
+        assert not examples & set(preset.questions)
