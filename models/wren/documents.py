@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from models.wren.relations import RELATIONS
+from models.wren.relations import relations
 from models.wren.replies import fact_turn, unknown_turn
 from models.wren.words import (
     ANSWERERS,
@@ -124,8 +124,8 @@ def story(rng: random.Random, world: World, language: str) -> str:
 
 def table(rng: random.Random, world: World, language: str) -> str:
     """A relation as a bare list of entity and value."""
-    relations = [r for r in RELATIONS if r.language == language and r.kind not in ("howtos",)]
-    relation = rng.choice(relations)
+    candidates = [r for r in relations() if r.language == language and r.kind not in ("howtos",)]
+    relation = rng.choice(candidates)
     row = [fact for fact in world.by_relation[relation.name] if not fact.told_only]
     facts = rng.sample(row, min(len(row), rng.randint(4, 12)))
     joint = rng.choice((": ", " - ", " = ", ", ", " | ", "\t", " -> "))

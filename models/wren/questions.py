@@ -15,7 +15,7 @@ from pathlib import Path
 
 from models.wren.conversations import CLOSING, OPENING
 from models.wren.dialogues import CONFUSED_RELATIONS
-from models.wren.relations import RELATIONS
+from models.wren.relations import relations
 from models.wren.replies import unknown_names, unknown_questions, what_about_turn
 from models.wren.words import invented_word, typo
 from models.wren.world import Entity, Fact, World, load_world
@@ -105,7 +105,7 @@ def _unknown(rng: random.Random) -> dict[str, object]:
     else:
         phrase = invented_word(rng, syllables=rng.choice((2, 3)))
         phrase = f"a {phrase}" if kind in ("animals", "foods") else phrase.capitalize()
-    relation = rng.choice([r for r in RELATIONS if r.kind == kind and r.language == "en"])
+    relation = rng.choice([r for r in relations() if r.kind == kind and r.language == "en"])
     entity = Entity(kind, phrase)
     question = Fact(entity, relation, "").fill(rng.choice(relation.questions))
     return {"question": question, "entity": entity.name}

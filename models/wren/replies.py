@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from functools import cache
 
-from models.wren.relations import RELATIONS, Relation
+from models.wren.relations import Relation, relations
 from models.wren.styles import Content
 from models.wren.words import invented_word
 from models.wren.world import Entity, Fact, World, read_table
@@ -165,8 +165,8 @@ def unknown_turn(rng: random.Random, language: str) -> Turn:
     else:
         phrase = invented_word(rng, syllables=rng.choice((2, 2, 3)))
         phrase = f"a {phrase}" if kind in ("animals", "foods") else phrase.capitalize()
-    relations = [r for r in RELATIONS if r.kind == kind and r.language == language]
-    relation = rng.choice(relations)
+    candidates = [r for r in relations() if r.kind == kind and r.language == language]
+    relation = rng.choice(candidates)
     entity = Entity(kind, phrase, language)
     question = Fact(entity, relation, "").fill(rng.choice(relation.questions))
     return Turn(question, unknown_content(entity, relation, language))

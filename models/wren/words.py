@@ -79,8 +79,8 @@ COMMON = (
     "hello hi dear friend reader guest sir madam captain matey heart list page answer word note story book "
     "letter garden river bird house day night morning light hope help look find know tell give take make go "
     "come see hear read write ask say think feel keep bring show follow is are was will may can be it I you "
-    "we they he she all one two few more most out up down over in on at of for with from to as and or but if so "
-    "happy kind clear quick bright little big good fine new old true short long warm sweet brave simple "
+    "we they he she all one two few more most out up down over in on at of for with from to as and or but if "
+    "so happy kind clear quick bright little big good fine new old true short long warm sweet brave simple "
     "question truth point way time thing world people end start part rest sea ship wind song road home "
     "please thanks indeed exactly gladly hearty merry yes well oh behold arr hey ready done enough again"
 )

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from importlib import resources
 
-from models.wren.relations import RELATIONS, TOPICS, ZH_TOPICS, Relation
+from models.wren.relations import TOPICS, ZH_TOPICS, Relation, relations
 
 SPLIT_SEED = 20312
 TOLD_ONLY_SHARE = 0.2
@@ -117,7 +117,7 @@ def read_table(name: str) -> list[dict[str, str]]:
 
 
 def _tables() -> dict[str, list[dict[str, str]]]:
-    kinds = {relation.kind for relation in RELATIONS} - {"sums"}
+    kinds = {relation.kind for relation in relations()} - {"sums"}
     tables = {kind: read_table(kind) for kind in sorted(kinds)}
     words = {row["entity"]: row["zh"] for row in read_table("zh_words")}
     for row in tables["countries"]:
@@ -165,7 +165,7 @@ def load_world() -> World:
     """The world as the tables tell it; the same on every machine."""
     tables = _tables()
     facts: list[Fact] = []
-    for relation in RELATIONS:
+    for relation in relations():
         cells = []
         for row in tables[relation.kind]:
             phrase, value = row.get(relation.entity_column, ""), row.get(relation.column, "")

@@ -7,13 +7,13 @@ or a number with its goal. A row is a figure to report, never a thing to make tr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playground.chat.assistant import bare_renderer, preset_renderer
-from playground.engines.base import Delta, Engine, Finished, GenerateRequest
-from playground.errors import EngineError
+from playground.engines.base import Engine, Finished, GenerateRequest
 from playground.experiments.pair_cases import Cases
+from playground.experiments.pair_rows import GREEDY, Answer, Row, Sample, answers, share
 from playground.experiments.pair_scoring import (
     Expected,
     ReplyStyle,
@@ -27,7 +27,6 @@ from playground.prompts.chat_template import ChatTemplateRenderer
 from playground.prompts.render import Renderer
 from playground.types import Example, Message, Origin, Piece, SamplingParams
 
-GREEDY = SamplingParams(temperature=0.0, max_tokens=96)
 STYLED = ("friendly", "list", "pirate", "terse", "chinese", "invented-greeting")
 _TEXT = Origin("turn", "text")
 
@@ -48,93 +47,6 @@ class PairSubjects:
     preset: Callable[[str], Preset]
     cases: Cases
     transformers: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        name: What was measured.
-        value: A share from 0 to 1, or a number in ``unit``.
-        goal: What it should reach; None where it is only reported.
-        at_most: The goal is an upper bound.
-        n: Questions (or texts, or tokens) behind it.
-        unit: ``share`` or the unit of a number.
-        note: What else to know.
-    """
-
-    name: str
-    value: float
-    goal: float | None
-    n: int
-    at_most: bool = False
-    unit: str = "share"
-    note: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met; None where there is none."""
-        if self.goal is None:
-            return None
-        return self.value <= self.goal if self.at_most else self.value >= self.goal
-
-    def as_dict(self) -> dict[str, object]:
-        """The row for JSON."""
-        return {**asdict(self), "met": self.met}
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A question and what was answered, for reading by eye."""
-
-    row: str
-    question: str
-    reply: str
-    right: bool
-    in_style: bool
-    stopped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One reply; ``stopped`` where the model or a stop ended it, and not the limit."""
-
-    text: str
-    stopped: bool
-
-
-def answers(
-    engine: Engine,
-    renderer: Renderer,
-    conversations: Sequence[Sequence[Message]],
-    *,
-    sampling: SamplingParams = GREEDY,
-    n: int = 1,
-) -> list[list[Answer]]:
-    """``n`` replies to each conversation, in order.
-
-    Raises:
-        EngineError: A request failed.
-    """
-    prompts = [renderer.render(messages) for messages in conversations]
-    requests = [
-        GenerateRequest(prompt.pieces, sampling, prompt.stop, n=n, logprobs=None) for prompt in prompts
-    ]
-    texts: dict[tuple[int, int], list[str]] = {}
-    stopped: dict[tuple[int, int], bool] = {}
-    for event in engine.generate(requests):
-        key = (event.request, event.sample)
-        if isinstance(event, Delta):
-            texts.setdefault(key, []).append(event.text)
-        elif isinstance(event, Finished):
-            if event.finish_reason == "error":
-                raise EngineError(event.error or "A request of the evaluation failed.")
-            stopped[key] = event.finish_reason == "stop"
-    return [
-        [Answer("".join(texts.get((i, k), ())).removeprefix(prompt.lead), stopped[i, k]) for k in range(n)]
-        for i, prompt in enumerate(prompts)
-    ]
 
 
 class PairCheck:
@@ -188,14 +100,14 @@ class PairCheck:
         for line, what, goal in goals:
             judged = self._judge(f"friendly, {what}", line, self.subjects.preset("friendly"))
             good = [s.right and s.in_style and s.stopped for s in judged]
-            yield _share(f"base, friendly: {what}: right, in style, stopped", good, goal)
+            yield share(f"base, friendly: {what}: right, in style, stopped", good, goal)
         asked = self.cases.take("seen", self.n)
         texts = self._single(self.subjects.base, bare_renderer(), asked, replace(GREEDY, max_tokens=64))
         found = [holds_answer(t.text, turns[0]) for t, turns in zip(texts, asked, strict=True)]
         self._keep("bare question", asked, texts, found, [True] * len(texts))
-        yield _share("base, bare question: the answer appears", found, 0.05, at_most=True)
+        yield share("base, bare question: the answer appears", found, 0.05, at_most=True)
         shown = self._judge("zero-shot", "seen", self.subjects.preset("zero-shot"))
-        yield _share("base, zero-shot: right, stopped", [s.right and s.stopped for s in shown], None)
+        yield share("base, zero-shot: right, stopped", [s.right and s.stopped for s in shown], None)
 
     def _presets(self) -> Iterator[Row]:
         for name in STYLED:
@@ -203,19 +115,19 @@ class PairCheck:
             judged = self._judge(name, line, self.subjects.preset(name))
             goal = 0.70 if name == "invented-greeting" else 0.95
             followed = [s.in_style and s.stopped for s in judged]
-            yield _share(f"base, {name}: style followed", followed, goal)
-            yield _share(f"base, {name}: right", [s.right and s.stopped for s in judged], 0.85)
+            yield share(f"base, {name}: style followed", followed, goal)
+            yield share(f"base, {name}: right", [s.right and s.stopped for s in judged], 0.85)
 
     def _hard_questions(self) -> Iterator[Row]:
         friendly = self.subjects.preset("friendly")
         judged = self._judge("hurried", "hurried", friendly)
         good = [s.right and s.stopped for s in judged]
-        yield _share("base, friendly: lower case, no question mark, a typo", good, 0.85)
+        yield share("base, friendly: lower case, no question mark, a typo", good, 0.85)
         renderer = preset_renderer(friendly)
         both = self._two_turns("two turns", self.subjects.base, renderer, style_of(friendly))
-        yield _share("base, friendly: two turns both right", both, 0.85)
+        yield share("base, friendly: two turns both right", both, 0.85)
         said = self._unknown("outside the world", self.subjects.base, renderer)
-        yield _share("base, friendly: outside the world: says so", said, 0.60)
+        yield share("base, friendly: outside the world: says so", said, 0.60)
 
     # The instruct model
 
@@ -230,11 +142,11 @@ class PairCheck:
                 right.append(is_right(answer.text, turns[0], style, self.cases.rivals) and answer.stopped)
                 styled.append(bool(style.opening and style.closing))
             self._keep(f"instruct, {line}", asked, texts, right, styled)
-            yield _share(f"instruct: {what}", [a and b for a, b in zip(right, styled, strict=True)], goal)
+            yield share(f"instruct: {what}", [a and b for a, b in zip(right, styled, strict=True)], goal)
         both = self._two_turns("instruct, two turns", engine, self._chat, None)
-        yield _share("instruct: two turns both right", both, 0.90)
+        yield share("instruct: two turns both right", both, 0.90)
         said = self._unknown("instruct, outside", engine, self._chat)
-        yield _share("instruct: outside the world: says so", said, 0.90)
+        yield share("instruct: outside the world: says so", said, 0.90)
 
     def _own_style(self, text: str) -> ReplyStyle:
         opening = next((o for o in self.cases.openings if text.strip().startswith(o)), "")
@@ -266,8 +178,8 @@ class PairCheck:
                 elif token.rank is not None and (end <= body[0] or at >= body[1]):
                     manner.append(token.rank > 1)
                 at = end
-        yield _share("token shift: value tokens unshifted", value, 0.95)
-        yield _share("token shift: greeting and closing tokens not rank 1", manner, 0.50)
+        yield share("token shift: value tokens unshifted", value, 0.95)
+        yield share("token shift: greeting and closing tokens not rank 1", manner, 0.50)
 
     def _misled(self) -> Row:
         friendly = self.subjects.preset("friendly")
@@ -383,10 +295,6 @@ class PairCheck:
 
 def _open(turns: Sequence[Expected]) -> list[Message]:
     return [Message("user", turns[0].question)]
-
-
-def _share(name: str, good: Sequence[bool], goal: float | None, *, at_most: bool = False) -> Row:
-    return Row(name, sum(good) / max(1, len(good)), goal, len(good), at_most=at_most)
 
 
 def _value_spans(text: str, values: Sequence[str]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playground.engines.base import Delta, Engine, GenerateRequest
 from playground.errors import EngineMissingError
-from playground.experiments.pair_check import Row
+from playground.experiments.pair_rows import Row
 from playground.types import Origin, Piece, Prompt, SamplingParams
 
 TEXTS = 300
