@@ -69,7 +69,7 @@ def serve(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 1 with one clear line on stderr, or 2 for wrong usage."""
-    from playground.cli import show, talk  # noqa: F401  (they add their commands)
+    from playground.cli import models, presets, talk  # noqa: F401  (they add their commands)
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Options alone are the page's: `playground --port 8000`.
@@ -106,3 +106,18 @@ def print_json(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass") + b"\n")
     sys.stdout.buffer.flush()
+
+
+def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table on a terminal, and tab-separated lines where the output is piped."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*head, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(cell.replace("[", "\\[") for cell in row))
+    Console().print(table)

@@ -1,4 +1,4 @@
-"""``presets list|show`` and ``models list|check``."""
+"""``presets list|show|lint|diff``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.app import models_app, presets_app, print_json, reported
+from playground.cli.app import presets_app, print_json, print_table, reported
 from playground.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -35,7 +35,7 @@ def presets_list(as_json: Json = False) -> None:
             ]
             print_json({"presets": rows})
             return
-        _table(
+        print_table(
             ("name", "what it shows", "from"),
             [
                 (e.name, e.error or e.description or e.title, "shipped" if e.shipped else "yours")
@@ -122,51 +122,3 @@ def presets_diff(
         typer.secho("the rendered prompt:", bold=True)
         for line in diff.prompt or ("  no difference",):
             typer.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
-
-
-@models_app.command("list")
-def models_list(as_json: Json = False) -> None:
-    """List the models of the catalog."""
-    from playground.models.catalog import Catalog
-
-    with reported():
-        settings = Settings.load()
-        catalog = Catalog(settings.shipped_models, settings.models_dir)
-        entries, problems = catalog.entries(), catalog.problems()
-        if as_json:
-            rows = [
-                {
-                    "id": e.id,
-                    "kind": e.kind,
-                    "title": e.title,
-                    "path": str(e.path),
-                    "present": e.present,
-                    "license": e.license,
-                }
-                for e in entries
-            ]
-            print_json({"models": rows, "problems": [f"{p.path.name}: {p.message}" for p in problems]})
-            return
-        _table(
-            ("model", "title", "file"),
-            [(e.id, e.title, e.path.name if e.present else f"{e.path.name} (missing)") for e in entries],
-        )
-        for problem in problems:
-            typer.echo(f"passed over: {problem.message}", err=True)
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table on a terminal, and tab-separated lines where the output is piped."""
-    import sys
-
-    if not sys.stdout.isatty():
-        for row in rows:
-            typer.echo("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*head, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    Console().print(table)
