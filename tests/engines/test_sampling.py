@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.llamacpp.sampler import native_seed, next_distribution
 from playground.engines.llamacpp.stats import rank_of, row_stats, top_ids
 from playground.engines.spec import EngineSpec
+from playground.engines.transformers.sampler import next_distribution as torch_distribution
 from playground.types import SamplingParams
 
 N_VOCAB = 5000
@@ -54,6 +56,7 @@ def softmax(row: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return weights / weights.sum()
 
 
+@pytest.mark.parametrize("distribution", [next_distribution, torch_distribution])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "params",
@@ -89,10 +92,16 @@ def softmax(row: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         ),
     ],
 )
-def test_distribution_is_the_references(params: SamplingParams, seed: int) -> None:
+def test_distribution_is_the_references(
+    params: SamplingParams,
+    seed: int,
+    distribution: Callable[
+        [SamplingParams, npt.NDArray[np.float32], list[int], list[int]], npt.NDArray[np.float32]
+    ],
+) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, N_VOCAB).astype(np.float32)
     unchanged = logits.copy()
-    found = next_distribution(params, logits, PROMPT, OUTPUT)
+    found = distribution(params, logits, PROMPT, OUTPUT)
     expected = reference(params, logits, PROMPT, OUTPUT)
     np.testing.assert_array_equal(logits, unchanged)
     assert set(np.flatnonzero(found)) == set(np.flatnonzero(expected))
