@@ -95,7 +95,7 @@ def _fact_turns(
         return forms.setdefault(fact.relation.name, 0 if rng.random() < 0.7 else rng.randrange(4))
 
     turns: list[Turn] = []
-    plan = rng.choices(("mixed", "relation", "follow"), (60, 15, 25))[0]
+    plan = rng.choices(("mixed", "relation", "follow"), (54, 12, 34))[0]
     fact = _weighted(rng, world, language)
     used: set[Fact] = set()
     for _ in range(4 * count):
@@ -165,7 +165,7 @@ def page(rng: random.Random, world: World, language: str) -> str:
                 _insert(rng, turns, unknown_turn(rng, language))
         if language == "en" and rng.random() < 0.15:
             _insert(rng, turns, category_turn(rng, world))
-    hurry = rng.choice((0.0, 0.0, 0.1, 0.3, 0.6))
+    hurry = rng.choice((0.0, 0.1, 0.2, 0.4, 0.7))
     text = "".join(
         layout.turn(hurried_or_not(rng, turn.question, hurry), style.render(turn.content)) for turn in turns
     )

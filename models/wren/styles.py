@@ -160,7 +160,7 @@ class Style:
 def draw_style(rng: random.Random, language: str = "en") -> Style:
     """A style for one document."""
     bodies: tuple[Body, ...] = ("sentence", "value", "pairs", "items", "double")
-    body = rng.choices(bodies, (52, 21, 14, 8, 5))[0]
+    body = rng.choices(bodies, (44, 31, 13, 7, 5))[0]
     tone = draw_tone(rng) if language == "en" else Tone()
     plain = 0.72 if body == "value" else 0.22
     listed = body in ("pairs", "items")
@@ -175,7 +175,8 @@ def draw_style(rng: random.Random, language: str = "en") -> Style:
             start = _opening(rng, tone, language) + before
         if both > 0.35:
             end = after + _closing(rng, tone, language)
-    frames = (("", ""), ("", ""), ("", "."), ("", "!"), ("**", "**"), ("(", ")"), ('"', '"'), ("<", ">"))
+    bare = ("", "")
+    frames = (*(bare,) * 5, ("", "."), ("", "."), ("", "!"), ("**", "**"), ("(", ")"), ('"', '"'), ("<", ">"))
     marks = ("- ", "- ", "- ", "* ", "* ", "1. ", "1. ", "1) ", "+ ", "> ", "• ", "-> ", "")
     colon = rng.choice((": ", ": ", ": ", " - ", " = ", " is ", ":"))
     return Style(body, start, end, tone, rng.choice(marks), colon, rng.choice(frames), language)
