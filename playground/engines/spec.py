@@ -7,7 +7,7 @@ from typing import Literal
 
 from playground.engines.fake import FakeScript
 
-EngineKind = Literal["llama.cpp", "transformers", "fake"]
+EngineKind = Literal["llama.cpp", "transformers", "server", "fake"]
 Quantize = Literal["8bit", "4bit"]
 
 
@@ -17,7 +17,8 @@ class EngineSpec:
 
     Attributes:
         kind: Which engine.
-        path: The model file; for transformers a folder, or a repository that was downloaded before.
+        path: The model file; for transformers a folder, or a repository that was downloaded before;
+            for a server its address.
         n_ctx: Most tokens of one text, prompt and answer together; at most what the model was trained
             for unless asked for. None: the trained context, at most 4,096.
         n_threads: Threads for native work; None: the machine's cores.
@@ -34,6 +35,8 @@ class EngineSpec:
         quantize: For transformers on CUDA: weights in 8 or 4 bits, by bitsandbytes.
         trust_remote_code: For transformers: run Python code that comes with the model. Off unless a person
             who knows its author says otherwise.
+        served_model: For a server, whose address is ``path``: the model's name there; empty: its first.
+        tokenizer: For a server: a folder or repository whose tokenizer is the model's, to count tokens with.
         script: What the fake engine plays.
     """
 
@@ -54,4 +57,6 @@ class EngineSpec:
     dtype: str | None = None
     quantize: Quantize | None = None
     trust_remote_code: bool = False
+    served_model: str = ""
+    tokenizer: str = ""
     script: FakeScript = field(default_factory=FakeScript)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from playground.engines.llamacpp import engine as engine_module
-from playground.engines.llamacpp import probe
+from playground.engines.llamacpp import plan, probe
 from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.llamacpp.fingerprint import file_fingerprint, machine
+from playground.engines.llamacpp.gguf_header import read_header
 from playground.engines.llamacpp.model import Model
 from playground.engines.llamacpp.probe import Tuning, Wishes, tune
 from playground.engines.spec import EngineSpec
@@ -20,7 +20,7 @@ from playground.engines.spec import EngineSpec
 
 @pytest.fixture
 def model(tiny_path: Path) -> Iterator[Model]:
-    opened = Model(tiny_path)
+    opened = Model(tiny_path, read_header(tiny_path))
     yield opened
     opened.close()
 
@@ -55,7 +55,7 @@ def test_the_faster_one_is_taken(model: Model, tmp_path: Path, monkeypatch: pyte
 
 def test_a_probe_ends_in_time(slow_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "LONGEST_S", 0.05)
-    opened = Model(slow_path)
+    opened = Model(slow_path, read_header(slow_path))
     started = time.perf_counter()
     wishes = Wishes(n_threads=1)
     assert tune(opened, wishes, remembered_in=tmp_path / "t.json", key="k") == wishes.default()
@@ -83,7 +83,7 @@ def test_the_engine_remembers_in_its_folder(
 ) -> None:
     LlamaCppEngine(EngineSpec(path=str(tiny_path), n_threads=1, cache_dir=str(tmp_path))).close()
     assert not (tmp_path / "tuning.json").exists()
-    monkeypatch.setattr(engine_module, "SMALLEST_PROBED_BYTES", 0)
+    monkeypatch.setattr(plan, "SMALLEST_PROBED_BYTES", 0)
     for _ in range(2):
         engine = LlamaCppEngine(EngineSpec(path=str(tiny_path), n_threads=1, cache_dir=str(tmp_path)))
         engine.close()

@@ -7,6 +7,7 @@ process on misuse, so every limit that it asserts is checked here first.
 from __future__ import annotations
 
 import ctypes
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,6 +97,7 @@ class Context:
         )
         self._batch.logits = self._pointer(self._wants, ctypes.c_int8)
         self._filled = 0
+        self.native_s = 0.0
 
     @staticmethod
     def _pointer(array: np.ndarray[tuple[int], np.dtype[np.generic]], kind: type) -> object:
@@ -156,7 +158,9 @@ class Context:
             EngineError: The library refused the batch.
         """
         self._batch.n_tokens = self._filled
+        started = time.perf_counter()
         result = lib.llama_decode(self.handle, self._batch)
+        self.native_s += time.perf_counter() - started
         if result == 0:
             return
         if result == 1:

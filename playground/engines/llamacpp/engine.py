@@ -12,27 +12,20 @@ import numpy as np
 
 from playground.engines.base import Cancel, EngineInfo, Event, Finished, GenerateRequest, Scores
 from playground.engines.limits import request_refusal, score_refusal
-from playground.engines.llamacpp.context import Context, ContextOptions
+from playground.engines.llamacpp import plan
+from playground.engines.llamacpp.context import Context
 from playground.engines.llamacpp.exact import CHUNK
-from playground.engines.llamacpp.fingerprint import file_fingerprint, machine
+from playground.engines.llamacpp.gguf_header import read_header
 from playground.engines.llamacpp.jobs import GenerateCall, Job, ScoreCall, WarmCall
 from playground.engines.llamacpp.lines import LineStore
 from playground.engines.llamacpp.loop import DecodeLoop
 from playground.engines.llamacpp.model import Model
-from playground.engines.llamacpp.native import IntArray, library_version
-from playground.engines.llamacpp.probe import Tuning, Wishes, tune
-from playground.engines.llamacpp.snapshots import SnapshotStore
+from playground.engines.llamacpp.native import IntArray
 from playground.engines.llamacpp.vocab import Vocab
 from playground.engines.seeds import draw_seed
 from playground.engines.spec import EngineSpec
-from playground.errors import ContextLengthError, EngineError, ModelLoadError
+from playground.errors import ContextLengthError, EngineError
 from playground.types import Piece, Usage
-
-_KV_BYTES = 512 * 2**20
-# A smaller model answers at once either way, and should load at once too.
-SMALLEST_PROBED_BYTES = 32 * 2**20
-# Lanes, those of calls that have none yet, idle lines that still lie in the context, and one to copy with.
-_SPARE_SEQS = 24
 
 
 class LlamaCppEngine:
@@ -51,16 +44,19 @@ class LlamaCppEngine:
         self._lock = threading.Lock()
         self._closed = False
         self._exact_context: Context | None = None
-        self._model = Model(Path(spec.path), check_tensors=spec.check_tensors, progress=progress)
+        path = Path(spec.path)
+        header = read_header(path)
+        self._n_ctx = plan.choose_n_ctx(spec, header)
+        plan.check_memory(spec, header, path.name, self._n_ctx)
+        self._model = Model(path, header, check_tensors=spec.check_tensors, progress=progress)
         try:
-            self._n_ctx = spec.n_ctx or self._model.default_n_ctx()
-            tuning = _tuning(spec, self._model)
-            options = _options(spec, self._model, self._n_ctx, tuning)
+            tuning = plan.choose_tuning(spec, self._model)
+            options = plan.layout(spec, header, self._n_ctx, tuning)
             self._context = Context(self._model, options)
         except BaseException:
             self._model.close()
             raise
-        self._snapshots = _snapshots(spec, self._model, options)
+        self._snapshots = plan.open_snapshots(spec, self._model, options)
         store = LineStore(
             self._context,
             parked_bytes=spec.parked_bytes,
@@ -86,6 +82,11 @@ class LlamaCppEngine:
     def alive(self) -> bool:
         """Whether it was not closed."""
         return not self._closed
+
+    @property
+    def native_s(self) -> float:
+        """Seconds spent inside the native decode so far; for benchmarks."""
+        return self._context.native_s
 
     def tokenize(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> list[int]:
         """Token ids of the pieces joined, in the calling thread."""
@@ -207,14 +208,7 @@ class LlamaCppEngine:
 
     def _open_exact(self) -> Context:
         """The context of exact mode; called in the loop's thread."""
-        options = ContextOptions(
-            n_cells=-(-self._n_ctx // 256) * 256,
-            n_seqs=1,
-            n_batch=CHUNK,
-            n_ubatch=CHUNK,
-            n_threads=self._context.options.n_threads,
-            flash_attn=False,
-        )
+        options = plan.exact_layout(self._n_ctx, CHUNK, self._context.options.n_threads)
         self._exact_context = Context(self._model, options)
         return self._exact_context
 
@@ -236,42 +230,3 @@ class LlamaCppEngine:
 
 def _seed(request: GenerateRequest) -> int:
     return draw_seed() if request.sampling.seed is None else request.sampling.seed
-
-
-def _tuning(spec: EngineSpec, model: Model) -> Tuning:
-    """The fastest layout as far as the spec leaves it open; remembered in the spec's folder."""
-    small = model.header.size_bytes < SMALLEST_PROBED_BYTES
-    file = Path(spec.cache_dir) / "tuning.json" if spec.cache_dir and not small else None
-    wishes = Wishes(spec.flash_attn, spec.n_ubatch, spec.n_threads)
-    key = f"{file_fingerprint(model.path)} {library_version()} {machine()}" if file else ""
-    return tune(model, wishes, remembered_in=file, key=key)
-
-
-def _snapshots(spec: EngineSpec, model: Model, options: ContextOptions) -> SnapshotStore | None:
-    """Where this model's prefixes are kept on disk, if anywhere."""
-    if not spec.cache_dir or spec.snapshot_bytes <= 0 or not model.can_rewind:
-        return None
-    # Everything that shapes the KV: another layout must not find what this one wrote.
-    key = (
-        f"{file_fingerprint(model.path)} {library_version()} flash_attn={options.flash_attn} "
-        "kv=f16 unified rope=model"
-    )
-    return SnapshotStore(Path(spec.cache_dir) / "prefixes", key=key, budget_bytes=spec.snapshot_bytes)
-
-
-def _options(spec: EngineSpec, model: Model, n_ctx: int, tuning: Tuning) -> ContextOptions:
-    """The layout of the context; what the spec leaves open is chosen here."""
-    if n_ctx < 16:
-        raise ModelLoadError(f"A context of {n_ctx} tokens is too small to work with; use 16 or more.")
-    per_token = max(model.kv_bytes_per_token, 1)
-    cells = spec.kv_cells or max(n_ctx, min(4 * n_ctx, _KV_BYTES // per_token))
-    n_seqs = min(256, 2 * spec.n_lanes + _SPARE_SEQS)
-    return ContextOptions(
-        n_cells=-(-max(cells, n_ctx) // 256) * 256,
-        n_seqs=n_seqs,
-        # The library aborts where a batch cannot hold a token of every sequence.
-        n_batch=max(spec.n_batch, n_seqs),
-        n_ubatch=tuning.n_ubatch,
-        n_threads=tuning.n_threads,
-        flash_attn=tuning.flash_attn,
-    )

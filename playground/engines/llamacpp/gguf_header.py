@@ -47,6 +47,16 @@ class GgufHeader:
         value = self.values.get(f"{self.architecture}.{key}", default)
         return int(value) if isinstance(value, (int, float)) else default
 
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of KV that one token takes, in 16-bit floats; an estimate from the self."""
+        heads = self.number("attention.head_count", 1)
+        width = self.number("embedding_length") // max(heads, 1)
+        key = self.number("attention.key_length", width)
+        value = self.number("attention.value_length", width)
+        heads_kv = self.number("attention.head_count_kv", heads)
+        return self.number("block_count") * heads_kv * (key + value) * 2
+
 
 class _Reader:
     def __init__(self, data: mmap.mmap, path: Path) -> None:
@@ -84,12 +94,26 @@ class _Reader:
         if kind in _SCALARS:
             self.take(length * struct.calcsize(_SCALARS[kind]))
         elif kind == _STRING:
-            items = [self.string() for _ in range(length)]
-            if key == "tokenizer.ggml.tokens" and len(set(items)) != len(items):
-                raise self.broken("a token occurs twice in its vocabulary")
+            self._strings(key, length)
         else:
             raise self.broken(f"{key} has the unknown type {kind}")
         return length
+
+    def _strings(self, key: str, length: int) -> None:
+        """Pass over an array of texts: there are hundreds of thousands, so without a call for each."""
+        data, at, end = self._data, self._at, len(self._data)
+        size_at = struct.Struct("<Q").unpack_from
+        kept: set[bytes] | None = set() if key == "tokenizer.ggml.tokens" else None
+        for _ in range(length):
+            start = at + 8
+            at = start + (size_at(data, at)[0] if start <= end else end)
+            if at > end:
+                raise self.broken(f"it ends in its header, at {end:,} bytes")
+            if kept is not None:
+                kept.add(data[start:at])
+        if kept is not None and len(kept) != length:
+            raise self.broken("a token occurs twice in its vocabulary")
+        self._at = at
 
 
 def read_header(path: Path) -> GgufHeader:

@@ -126,9 +126,7 @@ class LineStore:
         source, length = self.find(tokens, most)
         if self._disk is not None:
             source, length = self._with_disk(self._disk, source, length, tokens, most)
-        if not self._free:
-            self.release_idle()
-        if not self._free:
+        if not self._has_room():
             return None
         line = Line(np.concatenate([tokens, np.zeros(64, np.int32)]), len(tokens))
         line.seq = self._free.pop(0)
@@ -149,7 +147,7 @@ class LineStore:
 
     def fork(self, source: Line) -> Line | None:
         """Another live line with the same tokens and KV, or None where every sequence is taken."""
-        if not self._free or source.seq is None:
+        if source.seq is None or not self._has_room():
             return None
         self.park(source, source.length)
         line = Line(source.buffer.copy(), source.known, source.length, self._free.pop(0))
@@ -159,6 +157,12 @@ class LineStore:
         self._tick(line)
         self._lines.append(line)
         return line
+
+    def _has_room(self) -> bool:
+        """Whether a sequence is free, once idle lines have made way."""
+        if not self._free:
+            self.release_idle()
+        return bool(self._free)
 
     def end(self, line: Line) -> None:
         """A live line became idle: its KV is parked, and stays in the context until others need it."""
@@ -183,7 +187,7 @@ class LineStore:
 
     def resume(self, line: Line) -> bool:
         """Bring a suspended line back as far as it was parked; False where every sequence is taken."""
-        if not self._free:
+        if not self._has_room():
             return False
         line.seq = self._free.pop(0)
         self._restore(line, line, min(line.parked, line.known - 1))

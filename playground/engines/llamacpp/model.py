@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playground.engines.base import EngineInfo
-from playground.engines.llamacpp.gguf_header import GgufHeader, read_header
+from playground.engines.llamacpp.gguf_header import GgufHeader
 from playground.engines.llamacpp.native import lib, log
 from playground.engines.llamacpp.vocab import Vocab
 from playground.errors import ModelLoadError
 
 _LARGEST_CHECKED_BYTES = 1 << 30
-DEFAULT_N_CTX = 4096
 
 
 class Model:
@@ -22,6 +21,7 @@ class Model:
 
     Args:
         path: The GGUF file.
+        header: Its header, checked.
         check_tensors: Read every weight and refuse broken ones (only up to 1 GiB, as it takes time).
         progress: Called with the fraction loaded, 0 to 1, from this thread.
 
@@ -32,13 +32,14 @@ class Model:
     def __init__(
         self,
         path: Path,
+        header: GgufHeader,
         *,
         check_tensors: bool = True,
         progress: Callable[[float], None] | None = None,
     ) -> None:
         started = time.perf_counter()
         self.path = path
-        self.header: GgufHeader = read_header(path)
+        self.header = header
         log.start()
         log.mark()
         params = lib.llama_model_default_params()
@@ -74,21 +75,6 @@ class Model:
     def can_rewind(self) -> bool:
         """Whether the last tokens of a text can be taken back (recurrent states cannot)."""
         return not (lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
-
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Bytes of KV that one token takes, in 16-bit floats; an estimate from the header."""
-        header = self.header
-        heads = header.number("attention.head_count", 1)
-        width = header.number("embedding_length") // max(heads, 1)
-        key = header.number("attention.key_length", width)
-        value = header.number("attention.value_length", width)
-        heads_kv = header.number("attention.head_count_kv", heads)
-        return header.number("block_count") * heads_kv * (key + value) * 2
-
-    def default_n_ctx(self) -> int:
-        """A context that suits a workbench: what was trained, at most 4,096."""
-        return min(self.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
 
     def info(self, *, n_ctx: int, load_s: float) -> EngineInfo:
         """The engine's description of this model."""

@@ -1,0 +1,105 @@
+"""What a spec leaves open about a llama.cpp engine, chosen before and while the model is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playground.engines.llamacpp.context import ContextOptions
+from playground.engines.llamacpp.fingerprint import file_fingerprint, machine
+from playground.engines.llamacpp.gguf_header import GgufHeader
+from playground.engines.llamacpp.model import Model
+from playground.engines.llamacpp.native import library_version
+from playground.engines.llamacpp.probe import Tuning, Wishes, tune
+from playground.engines.llamacpp.snapshots import SnapshotStore
+from playground.engines.memory import available_bytes, fit_refusal
+from playground.engines.spec import EngineSpec
+from playground.errors import ModelLoadError
+
+DEFAULT_N_CTX = 4096
+# A smaller model answers at once either way, and should load at once too.
+SMALLEST_PROBED_BYTES = 32 * 2**20
+# Room for several texts at once: four contexts, as far as they take no more than this.
+_KV_BYTES = 512 * 2**20
+_GRANULE = 256
+# Lanes of calls that have none yet, idle lines that still lie in the context, and one to copy with.
+_SPARE_SEQS = 24
+
+
+def choose_n_ctx(spec: EngineSpec, header: GgufHeader) -> int:
+    """Most tokens of one text: as asked for, or what was trained, at most ``DEFAULT_N_CTX``."""
+    n_ctx = spec.n_ctx or min(header.number("context_length") or DEFAULT_N_CTX, DEFAULT_N_CTX)
+    if n_ctx < 16:
+        raise ModelLoadError(f"A context of {n_ctx} tokens is too small to work with; use 16 or more.")
+    return n_ctx
+
+
+def check_memory(spec: EngineSpec, header: GgufHeader, name: str, n_ctx: int) -> None:
+    """Refuse a model that cannot fit, before memory is taken for it.
+
+    Raises:
+        ModelLoadError: With what it needs and what is free.
+    """
+    logits_bytes = spec.n_batch * header.array_lengths.get("tokenizer.ggml.tokens", 0) * 4
+    refusal = fit_refusal(
+        name,
+        weights_bytes=header.size_bytes,
+        context_bytes=n_cells(spec, header, n_ctx) * header.kv_bytes_per_token + logits_bytes,
+        available=available_bytes(),
+        n_ctx=n_ctx,
+    )
+    if refusal is not None:
+        raise ModelLoadError(refusal)
+
+
+def n_cells(spec: EngineSpec, header: GgufHeader, n_ctx: int) -> int:
+    """Tokens that the KV cache holds; the library rounds up to whole granules."""
+    affordable = _KV_BYTES // max(header.kv_bytes_per_token, 1)
+    cells = spec.kv_cells or max(n_ctx, min(4 * n_ctx, affordable))
+    return -(-max(cells, n_ctx) // _GRANULE) * _GRANULE
+
+
+def choose_tuning(spec: EngineSpec, model: Model) -> Tuning:
+    """The fastest layout as far as the spec leaves it open; remembered in the spec's folder."""
+    small = model.header.size_bytes < SMALLEST_PROBED_BYTES
+    file = Path(spec.cache_dir) / "tuning.json" if spec.cache_dir and not small else None
+    wishes = Wishes(spec.flash_attn, spec.n_ubatch, spec.n_threads)
+    key = f"{file_fingerprint(model.path)} {library_version()} {machine()}" if file else ""
+    return tune(model, wishes, remembered_in=file, key=key)
+
+
+def layout(spec: EngineSpec, header: GgufHeader, n_ctx: int, tuning: Tuning) -> ContextOptions:
+    """The layout of the context that all lanes share."""
+    n_seqs = min(256, 2 * spec.n_lanes + _SPARE_SEQS)
+    return ContextOptions(
+        n_cells=n_cells(spec, header, n_ctx),
+        n_seqs=n_seqs,
+        # The library aborts where a batch cannot hold a token of every sequence.
+        n_batch=max(spec.n_batch, n_seqs),
+        n_ubatch=tuning.n_ubatch,
+        n_threads=tuning.n_threads,
+        flash_attn=tuning.flash_attn,
+    )
+
+
+def exact_layout(n_ctx: int, chunk: int, n_threads: int) -> ContextOptions:
+    """The layout of exact mode: one text, whole chunks, nothing that a probe has found."""
+    return ContextOptions(
+        n_cells=-(-n_ctx // _GRANULE) * _GRANULE,
+        n_seqs=1,
+        n_batch=chunk,
+        n_ubatch=chunk,
+        n_threads=n_threads,
+        flash_attn=False,
+    )
+
+
+def open_snapshots(spec: EngineSpec, model: Model, options: ContextOptions) -> SnapshotStore | None:
+    """Where this model's prefixes are kept on disk, if anywhere."""
+    if not spec.cache_dir or spec.snapshot_bytes <= 0 or not model.can_rewind:
+        return None
+    # Everything that shapes the KV: another layout must not find what this one wrote.
+    key = (
+        f"{file_fingerprint(model.path)} {library_version()} flash_attn={options.flash_attn} "
+        "kv=f16 unified rope=model"
+    )
+    return SnapshotStore(Path(spec.cache_dir) / "prefixes", key=key, budget_bytes=spec.snapshot_bytes)

@@ -1,0 +1,92 @@
+"""How much memory is free, and whether a model fits into it, before any of it is taken."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_bytes() -> int | None:
+    """Memory that can be taken without swapping, as far as it can be told; None where it cannot.
+
+    The smaller of what the machine has and what a container's limit leaves.
+    """
+    if sys.platform == "win32":
+        return _windows_available()
+    known = [size for size in (_meminfo_available(), _cgroup_left()) if size is not None]
+    return min(known) if known else _physical()
+
+
+def fit_refusal(
+    name: str, *, weights_bytes: int, context_bytes: int, available: int | None, n_ctx: int
+) -> str | None:
+    """Why a model cannot be loaded, with the figures, or None if it fits (or nobody can tell)."""
+    needed = weights_bytes + context_bytes
+    if available is None or needed <= available:
+        return None
+    return (
+        f"{name} needs about {_gigabytes(needed)} of memory ({_gigabytes(weights_bytes)} for its weights, "
+        f"{_gigabytes(context_bytes)} for a context of {n_ctx:,} tokens) and {_gigabytes(available)} is "
+        "free; choose a smaller model or n_ctx, or unload another one."
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+def _meminfo_available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+
+
+def _cgroup_left() -> int | None:
+    """What a container's limit leaves, files that can be dropped from memory not counted as used."""
+    try:
+        limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
+        used = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
+        stat = (_CGROUP / "memory.stat").read_text(encoding="ascii").split()
+        files = int(stat[stat.index("file") + 1])
+        return None if limit == "max" else max(int(limit) - used + files, 0)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _physical() -> int | None:
+    """All memory of the machine, where nothing better is known."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of the Windows API."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        ("total", ctypes.c_uint64),
+        ("available", ctypes.c_uint64),
+        ("total_page_file", ctypes.c_uint64),
+        ("available_page_file", ctypes.c_uint64),
+        ("total_virtual", ctypes.c_uint64),
+        ("available_virtual", ctypes.c_uint64),
+        ("available_extended", ctypes.c_uint64),
+    )
+
+
+def _windows_available() -> int | None:
+    status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+    kernel = getattr(ctypes, "windll", None)
+    if kernel is None or not kernel.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return None
+    return int(status.available)

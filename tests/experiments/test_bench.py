@@ -1,0 +1,50 @@
+"""The benchmark runs from end to end on a model that takes no time."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from playground.experiments.bench import BenchOptions, Row, json_line, run_bench, table
+from playground.experiments.bench_model import SMALL, WIDE, ModelShape, write_random_model
+
+TINY = ModelShape("tiny", 2, 64, 4, 2, 128, 400, "Q8_0", n_ctx=1024)
+TINY_WIDE = ModelShape("tiny wide", 1, 64, 2, 1, 64, 2000, "Q4_0", n_ctx=1024)
+
+
+# The high-level library leaves its sinks for silenced output open.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_every_row_is_measured(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    options = BenchOptions(
+        tmp_path, rounds=2, prefix=256, question=12, reply=6, history=48, questions=4, samples=3, scored=40,
+        narrow=TINY, wide=TINY_WIDE,
+    )  # fmt: skip
+    rows = list(run_bench(options))
+    assert len(rows) == 11
+    assert all(row.ours > 0 and row.other > 0 for row in rows)
+    assert len(table(rows).splitlines()) == 12
+    assert len(json.loads(json_line(rows))["rows"]) == 11
+    assert "\n" not in json_line(rows)
+
+
+def test_a_missed_goal_is_marked() -> None:
+    rows = [Row("one", "s", 1.0, 2.0, 2.0, 3.0), Row("two", "s", 1.0, 2.0, 2.0, None)]
+    assert [("MISSED" in line) for line in table(rows).splitlines()] == [False, True, False]
+
+
+@pytest.mark.parametrize("shape", [SMALL, WIDE])
+def test_the_shapes_are_the_real_ones(shape: ModelShape) -> None:
+    per_layer = shape.width * shape.width * (2 + 2 * shape.kv_heads / shape.heads)
+    per_layer += 3 * shape.width * shape.feed_forward
+    total = shape.n_vocab * shape.width + shape.layers * per_layer
+    assert total / 1e6 == pytest.approx({"135M": 135, "0.5B": 494}[shape.name], rel=0.01)
+
+
+def test_a_model_is_written_once(tmp_path: Path) -> None:
+    path = write_random_model(tmp_path / "deep" / "m.gguf", TINY)
+    written = path.stat().st_mtime_ns
+    assert write_random_model(path, TINY).stat().st_mtime_ns == written
