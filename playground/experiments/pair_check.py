@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from playground.chat.assistant import bare_renderer, preset_renderer
 from playground.engines.base import Engine, Finished, GenerateRequest
@@ -39,14 +38,12 @@ class PairSubjects:
         base, instruct: The two models, loaded.
         preset: Gives a shipped preset by name.
         cases: What to ask.
-        transformers: Folder of the base model's weights for transformers; None leaves that comparison out.
     """
 
     base: Engine
     instruct: Engine
     preset: Callable[[str], Preset]
     cases: Cases
-    transformers: Path | None = None
 
 
 class PairCheck:
@@ -71,12 +68,6 @@ class PairCheck:
         yield self._misled()
         yield from self._variety()
         yield from self._speed()
-        if self.subjects.transformers is not None:
-            from playground.experiments.pair_parity import parity
-
-            renderer = preset_renderer(self.subjects.preset("friendly"))
-            prompts = [renderer.render(_open(turns)) for turns in self.cases.take("seen", self.n)]
-            yield from parity(self.subjects.base, self.subjects.transformers, prompts)
 
     def _speed(self) -> Iterator[Row]:
         """Seconds to load, and tokens a second of one greedy reply alone; the slower of the two models."""
