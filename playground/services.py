@@ -303,8 +303,14 @@ class Workbench:
             return  # kept in the slot, where model_states finds it
 
     def _open(self, entry: ModelEntry) -> Engine:
+        source = entry.source(self.settings.engine)
         spec = EngineSpec(
-            kind="llama.cpp", path=str(entry.path), n_ctx=entry.n_ctx, n_threads=threads_per_model()
+            kind=source.engine,
+            path=source.path,
+            n_ctx=entry.n_ctx,
+            n_threads=threads_per_model(),
+            served_model=source.served_model,
+            tokenizer=source.tokenizer,
         )
         return open_engine(spec, in_process=self.settings.in_process)
 

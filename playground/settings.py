@@ -26,6 +26,7 @@ class Settings:
         data_dir: History and other records.
         cache_dir: What may be deleted at any time.
         in_process: Run engines in this process (ZeroGPU, debugging) instead of one worker each.
+        engine: ``llama.cpp``, ``transformers`` or ``server``; empty leaves it to each model's entry.
     """
 
     shipped_presets: Path
@@ -35,6 +36,7 @@ class Settings:
     data_dir: Path
     cache_dir: Path
     in_process: bool = False
+    engine: str = ""
 
     @classmethod
     def load(cls, environ: dict[str, str] | None = None) -> Settings:
@@ -61,6 +63,7 @@ class Settings:
             data_dir=data,
             cache_dir=cache,
             in_process=env.get("PLAYGROUND_IN_PROCESS", "") == "1",
+            engine=env.get("PLAYGROUND_ENGINE", "").strip(),
         )
 
 

@@ -37,6 +37,7 @@ TopK = Annotated[int | None, typer.Option(min=0)]
 MinP = Annotated[float | None, typer.Option(min=0.0, max=1.0)]
 Penalty = Annotated[float | None, typer.Option(min=0.01, max=10.0)]
 MaxTokens = Annotated[int | None, typer.Option(min=1)]
+EngineName = Annotated[str, typer.Option("--engine", help="llama.cpp, transformers or server.")]
 
 
 @app.command()
@@ -53,6 +54,7 @@ def ask(
     repetition_penalty: Penalty = None,
     max_tokens: MaxTokens = None,
     logprobs: Annotated[int | None, typer.Option(min=0, help="With --json: top K alternatives.")] = None,
+    engine: EngineName = "",
     as_json: Json = False,
 ) -> None:
     """Ask a model one question and print its answer as it is written."""
@@ -73,7 +75,7 @@ def ask(
             "repetition_penalty": repetition_penalty,
             "max_tokens": max_tokens,
         }
-        with _workbench() as workbench:
+        with _workbench(engine) as workbench:
             spec = _side(workbench, model, preset)
             assistant = workbench.assistant(spec)
             assistant = replace(assistant, sampling=_sampling(assistant.sampling, given))
@@ -109,6 +111,7 @@ def compare(
     seed: Seed = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    engine: EngineName = "",
     as_json: Json = False,
 ) -> None:
     """Ask several models or presets the same question and print their answers one below the other."""
@@ -120,7 +123,7 @@ def compare(
         if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
             raise ConversationError("The question is empty; write one to compare answers to.")
         given = {"seed": seed, "temperature": temperature, "max_tokens": max_tokens}
-        with _workbench() as workbench:
+        with _workbench(engine) as workbench:
             runs, specs, samplings = [], {}, {}
             for i, text in enumerate(side or ["wren/base", "wren/instruct"]):
                 name = chr(ord("A") + i)
@@ -254,10 +257,12 @@ def _prepared(workbench: Workbench, assistant: Assistant) -> tuple[Assistant, En
     return assistant, workbench.engine(assistant.model)
 
 
-def _workbench() -> Workbench:
+def _workbench(engine: str = "") -> Workbench:
     from playground.services import Workbench
+    from playground.settings import Settings
 
-    return Workbench()
+    settings = Settings.load()
+    return Workbench(replace(settings, engine=engine) if engine else settings)
 
 
 def _side(workbench: Workbench, model: str, preset: str | None) -> SideSpec:

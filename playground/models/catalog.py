@@ -1,20 +1,22 @@
 """Which models there are, and where their files lie. One YAML file a pair; nothing is loaded here.
 
-A model is named ``PAIR/base`` or ``PAIR/instruct``, or by the path of a GGUF file. A person's own entries
-lie in their models folder and win over shipped ones.
+A model is named ``PAIR/base`` or ``PAIR/instruct``, or by the path of a GGUF file or a transformers folder.
+A person's own entries lie in their models folder and win over shipped ones. An entry says where each engine
+finds the model, so that one switch moves a pair between engines.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from playground.errors import ModelNotFoundError
 
+EngineName = Literal["llama.cpp", "transformers", "server"]
 ModelKind = Literal["base", "instruct"]
 DEFAULT_PAIR = "wren"
 _MAX_BYTES = 100_000
@@ -26,8 +28,18 @@ class _Strict(BaseModel):
 
 class _ModelFile(_Strict):
     title: str = ""
-    gguf: Annotated[str, Field(min_length=1)]
+    gguf: Annotated[str, Field(min_length=1)] | None = None
+    transformers: Annotated[str, Field(min_length=1)] | None = None
+    server: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    served_model: str = ""
+    tokenizer: str = ""
     n_ctx: Annotated[int, Field(ge=64)] | None = None
+
+    @model_validator(mode="after")
+    def _lies_somewhere(self) -> Self:
+        if not (self.gguf or self.transformers or self.server):
+            raise ValueError("name a gguf file, a transformers repository or a server")
+        return self
 
 
 class _PairFile(_Strict):
@@ -43,13 +55,29 @@ class _PairFile(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where one engine finds a model: a file, a folder or repository, or a server's address.
+
+    ``served_model`` is the name by which a server knows it (empty: the server's first), ``tokenizer`` a
+    folder or repository to count its tokens with where the server cannot.
+    """
+
+    engine: EngineName
+    path: str
+    served_model: str = ""
+    tokenizer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelEntry:
     """A model that can be named.
 
     Attributes:
         id: ``PAIR/base``, ``PAIR/instruct``, or the path it was named by.
         kind: An instruct model is prompted by its own chat template; a base model never silently is.
+        path: Its file, or whatever stands for it where it has none.
         n_ctx: Context to load; None takes what the file says it was trained with.
+        sources: Where each engine finds it, the preferred one first.
     """
 
     id: str
@@ -61,11 +89,27 @@ class ModelEntry:
     license: str = ""
     default_preset: str = "friendly"
     n_ctx: int | None = None
+    sources: tuple[ModelSource, ...] = ()
 
     @property
     def present(self) -> bool:
-        """Whether the file is on this machine."""
-        return self.path.is_file()
+        """Whether the file is on this machine, or the model need not be."""
+        return self.path.exists() or any(source.engine == "server" for source in self.sources)
+
+    def source(self, engine: str = "") -> ModelSource:
+        """Where ``engine`` finds the model; empty for the engine that the entry prefers.
+
+        Raises:
+            ModelNotFoundError: The entry names nothing for that engine.
+        """
+        for source in self.sources:
+            if engine in ("", source.engine):
+                return source
+        has = ", ".join(source.engine for source in self.sources)
+        raise ModelNotFoundError(
+            f"{self.title} cannot be opened with the engine '{engine}', only with: {has}. "
+            "Choose that, or name the other in the model's catalog entry."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +145,18 @@ class Catalog:
         entries, problems = self._read()
         if name in entries:
             return entries[name]
+        path = Path(name).expanduser()
         if name.lower().endswith(".gguf"):
-            path = Path(name).expanduser()
             if not path.is_file():
                 raise ModelNotFoundError(f"There is no file {path}; check the path of the GGUF file.")
-            said = path.stem.lower()
-            kind: ModelKind = "instruct" if any(w in said for w in ("instruct", "chat", "-it")) else "base"
-            return ModelEntry(name, path.stem, kind, path.stem, path)
+            return _named_by_path(name, path, "llama.cpp")
+        if (path / "config.json").is_file():
+            return _named_by_path(name, path, "transformers")
         known = ", ".join(entries) or "none"
         aside = f" ({problems[0].message})" if problems else ""
         raise ModelNotFoundError(
-            f"There is no model '{name}'. Use one of: {known}, or the path of a .gguf file.{aside}"
+            f"There is no model '{name}'. Use one of: {known}, or the path of a .gguf file "
+            f"or of a transformers folder.{aside}"
         )
 
     def _read(self) -> tuple[dict[str, ModelEntry], list[CatalogProblem]]:
@@ -124,6 +169,26 @@ class Catalog:
                 except ModelNotFoundError as error:
                     problems.append(CatalogProblem(path, str(error)))
         return entries, problems
+
+
+def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:
+    title = path.stem if engine == "llama.cpp" else path.resolve().name
+    said = title.lower()
+    kind: ModelKind = "instruct" if any(word in said for word in ("instruct", "chat", "-it")) else "base"
+    return ModelEntry(name, title, kind, title, path, sources=(ModelSource(engine, str(path)),))
+
+
+def _sources(file: _ModelFile, folder: Path) -> tuple[ModelSource, ...]:
+    """Where each engine finds the model; what begins with ``./`` lies beside the catalog file."""
+    sources: list[ModelSource] = []
+    if file.gguf:
+        sources.append(ModelSource("llama.cpp", str(folder / file.gguf)))
+    if file.transformers:
+        beside = str(folder / file.transformers) if file.transformers.startswith("./") else file.transformers
+        sources.append(ModelSource("transformers", beside))
+    if file.server:
+        sources.append(ModelSource("server", file.server, file.served_model, file.tokenizer))
+    return tuple(sources)
 
 
 def _pair_entries(path: Path) -> list[ModelEntry]:
@@ -147,11 +212,12 @@ def _pair_entries(path: Path) -> list[ModelEntry]:
             pair=pair.pair,
             kind=kind,
             title=file.title or f"{pair.title or pair.pair} {kind}",
-            path=path.parent / file.gguf,
+            path=path.parent / (file.gguf or file.transformers or file.served_model or kind),
             description=pair.description,
             license=pair.license,
             default_preset=pair.default_preset,
             n_ctx=file.n_ctx,
+            sources=_sources(file, path.parent),
         )
         for kind, file in files
         if file is not None

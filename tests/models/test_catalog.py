@@ -1,0 +1,93 @@
+"""The catalog: what a pair's file may say, and where each engine finds a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from playground.engines.base import Engine
+from playground.engines.fake import FakeEngine
+from playground.engines.spec import EngineSpec
+from playground.errors import ModelNotFoundError
+from playground.models.catalog import Catalog
+from playground.services import Workbench
+from playground.settings import Settings
+
+PAIR = """
+schema: 1
+pair: pip
+title: Pip
+base:
+  gguf: pip/base.gguf
+  transformers: ./pip/hf-base
+instruct:
+  transformers: someone/Pip-Instruct
+"""
+SERVED = """
+pair: big
+base:
+  server: http://127.0.0.1:8000/v1
+  served_model: big-7b
+  tokenizer: someone/big-7b
+"""
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    (tmp_path / "pip.yaml").write_text(PAIR)
+    (tmp_path / "big.yaml").write_text(SERVED)
+    return Catalog(tmp_path)
+
+
+def test_an_entry_names_a_file_and_a_folder_for_the_two_engines(catalog: Catalog, tmp_path: Path) -> None:
+    entry = catalog.get("pip/base")
+    assert entry.source().engine == "llama.cpp"
+    assert entry.source().path == str(tmp_path / "pip/base.gguf")
+    assert Path(entry.source("transformers").path) == tmp_path / "pip" / "hf-base"
+    assert catalog.get("pip/instruct").source().path == "someone/Pip-Instruct"
+
+
+def test_what_an_entry_does_not_name_is_said(catalog: Catalog) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"cannot be opened with the engine 'llama\.cpp', only with"):
+        catalog.get("pip/instruct").source("llama.cpp")
+
+
+def test_a_served_model_need_not_be_on_this_machine(catalog: Catalog) -> None:
+    entry = catalog.get("big/base")
+    source = entry.source()
+    assert entry.present
+    assert (source.engine, source.path) == ("server", "http://127.0.0.1:8000/v1")
+    assert (source.served_model, source.tokenizer) == ("big-7b", "someone/big-7b")
+
+
+def test_an_entry_that_lies_nowhere_is_passed_over(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text("pair: none\nbase:\n  title: x\n")
+    assert "name a gguf file" in catalog.problems()[0].message
+
+
+def test_a_transformers_folder_is_a_model_by_its_path(catalog: Catalog, tmp_path: Path) -> None:
+    folder = tmp_path / "Some-Instruct"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    entry = catalog.get(str(folder))
+    assert (entry.kind, entry.source().engine) == ("instruct", "transformers")
+
+
+def test_the_workbench_opens_the_engine_that_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[EngineSpec] = []
+
+    def opening(spec: EngineSpec, *, in_process: bool = False) -> Engine:
+        opened.append(spec)
+        return FakeEngine()
+
+    monkeypatch.setattr("playground.services.open_engine", opening)
+    for engine in ("", "transformers"):
+        settings = Settings.load({"PLAYGROUND_HOME": str(tmp_path), "PLAYGROUND_ENGINE": engine})
+        with Workbench(settings) as workbench:
+            workbench.engine("wren/base")
+    assert [spec.kind for spec in opened] == ["llama.cpp", "transformers"]
+    assert opened[0].path.endswith(".gguf")
+    assert opened[1].path.endswith("hf-base")
