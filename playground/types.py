@@ -214,7 +214,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished (or interrupted) answer. An error is a field of it and never part of its text."""
+    """A finished (or interrupted) answer.
+
+    ``error`` is a sentence for people, never part of the text: why it failed, or with ``length`` that the
+    context was full.
+    """
 
     text: str
     tokens: tuple[Token, ...] = ()

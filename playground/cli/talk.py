@@ -96,8 +96,8 @@ def ask(
             else:
                 _write("\n")
                 _note(finished.reply, started)
-            if finished.reply.error is not None:
-                raise EngineError(finished.reply.error)
+            if finished.reply.finish_reason == "error":
+                raise EngineError(finished.reply.error or "The model failed.")
 
 
 @app.command()
@@ -149,9 +149,9 @@ def compare(
                 for name, spec in specs.items():
                     _write(f"{name}  {spec.model} · {spec.preset}\n{finished[name].reply.text}\n\n")
                     _note(finished[name].reply, started.get(name))
-            failed = [f.reply.error for f in finished.values() if f.reply.error]
+            failed = [f.reply.error for f in finished.values() if f.reply.finish_reason == "error"]
             if failed:
-                raise EngineError(failed[0])
+                raise EngineError(failed[0] or "The model failed.")
 
 
 @app.command()
@@ -322,7 +322,9 @@ def _write(text: str) -> None:
 
 
 def _note(reply: Reply, started: SideStarted | None) -> None:
-    """What the answer cost, on a terminal's stderr; silent when piped."""
+    """What the answer cost, on a terminal's stderr; piped, only why it was cut short."""
+    if reply.error is not None and reply.finish_reason == "length":
+        typer.echo(reply.error, err=True)
     if not sys.stderr.isatty() or not sys.stdout.isatty():
         return
     usage = reply.usage
