@@ -23,6 +23,9 @@ from playground.engines.llamacpp.snapshots import SnapshotStore
 # Less than this in common is not worth a copy.
 _WORTHWHILE = 8
 _MOST_PARTS = 12
+# Enough for some presets and the conversations behind them; what each request looks through.
+_MOST_IDLE = 48
+_SHORT = 256
 # Reading a file takes about as long as computing this many tokens more.
 _WORTH_A_FILE = 32
 
@@ -60,6 +63,11 @@ class Line:
     def parked(self) -> int:
         """How many of its first tokens have their KV in RAM."""
         return self.parts[-1].end if self.parts else 0
+
+    @property
+    def own_tokens(self) -> int:
+        """How many of its tokens it does not share with the line that it was forked from."""
+        return self.length - (self.parts[-1].start if self.parts else 0)
 
     def append(self, token: int) -> None:
         """Add a token whose KV is still to be computed."""
@@ -284,12 +292,18 @@ class LineStore:
         line.used = self._clock
 
     def _trim(self) -> None:
-        """Drop the least recently used idle lines until the parked KV fits its budget."""
-        while self.parked_bytes > self._budget:
+        """Drop idle lines until what is kept fits: least recently used ones, and of many, short ones first.
+
+        A batch of questions leaves many lines that differ in a few tokens; they must not push out another
+        preset, which takes seconds to compute.
+        """
+        while True:
             idle = [line for line in self._lines if not line.live]
-            if not idle:
+            too_many = len(idle) > _MOST_IDLE
+            if not idle or (not too_many and self.parked_bytes <= self._budget):
                 return
-            self.forget(min(idle, key=lambda line: line.used))
+            short = [line for line in idle if line.own_tokens < _SHORT] if too_many else []
+            self.forget(min(short or idle, key=lambda line: line.used))
 
 
 def _cut(parts: list[Part], length: int) -> list[Part]:
