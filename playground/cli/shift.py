@@ -1,0 +1,195 @@
+"""``shift``: which tokens of an aligned model's answer the base model would not have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from playground.cli.app import app, one_line, print_json, print_table, reported
+from playground.errors import ConversationError
+
+if TYPE_CHECKING:
+    from playground.experiments.shift import ContextShift, ShiftReport
+    from playground.presets.preset import Preset
+    from playground.services import Workbench
+
+
+@app.command()
+def shift(
+    question: Annotated[str | None, typer.Argument(help="What the aligned model is asked.")] = None,
+    base: Annotated[str, typer.Option(help="The base model.")] = "wren/base",
+    aligned: Annotated[
+        str, typer.Option(help="The instruct model whose answer is looked at.")
+    ] = "wren/instruct",
+    preset: Annotated[
+        str, typer.Option(help="Scored behind this preset too; none for the bare question alone.")
+    ] = "friendly",
+    questions: Annotated[Path | None, typer.Option(help="A data file of questions instead of one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most questions of the file.")] = 100,
+    kl: Annotated[bool, typer.Option("--kl/--no-kl", help="Compare whole distributions too.")] = True,
+    csv: Annotated[Path | None, typer.Option(help="Write every position here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show where an aligned model's answer departs from what the base model would write."""
+    from playground.services import Workbench
+
+    with reported(), Workbench() as workbench:
+        asked = _questions(question, questions, limit)
+        behind = None if preset == "none" else workbench.presets.load(preset)
+        reports = []
+        for i, text in enumerate(asked, 1):
+            reports.append(_report(workbench, base, aligned, behind, text, kl=kl))
+            if len(asked) > 1:
+                typer.echo(f"\r{i} of {len(asked)} questions", err=True, nl=i == len(asked))
+        if csv is not None:
+            _write_csv(csv, reports)
+        if as_json:
+            print_json(
+                {
+                    "base": base,
+                    "aligned": aligned,
+                    "preset": preset,
+                    "reports": [_as_dict(r) for r in reports],
+                }
+            )
+        elif len(reports) == 1:
+            _print_one(reports[0])
+        else:
+            _print_summary(reports)
+
+
+def _questions(question: str | None, path: Path | None, limit: int) -> list[str]:
+    if path is not None:
+        from playground.datafiles import read_data
+
+        return [record.queries[0] for record in read_data(path).records[:limit]]
+    if question is None or not question.strip():
+        raise ConversationError("The question is empty; write one, or name a file with --questions.")
+    return [question]
+
+
+def _report(
+    workbench: Workbench, base: str, aligned: str, preset: Preset | None, question: str, *, kl: bool
+) -> ShiftReport:
+    from playground.experiments.shift import aligned_answer, bare_context, measure_shift, preset_context
+    from playground.services import SideSpec
+
+    renderer = workbench.assistant(SideSpec(aligned, "none")).renderer
+    answer = aligned_answer(workbench.engine(aligned), renderer, question, full=kl)
+    contexts = {"bare": bare_context(question)}
+    if preset is not None:
+        contexts[preset.name] = preset_context(preset, question)
+    return measure_shift(workbench.engine(base), answer, contexts)
+
+
+def _print_one(report: ShiftReport) -> None:
+    typer.echo(f"{report.answer}\n")
+    first = report.contexts[0]
+    rows = []
+    for i, position in enumerate(first.positions):
+        cells = [one_line(repr(position.token.bytes.decode("utf-8", "replace"))[1:-1])]
+        for context in report.contexts:
+            p = context.positions[i] if i < len(context.positions) else None
+            cells.append("" if p is None or p.shift is None else f"{p.token.rank} {p.shift}")
+        rows.append(tuple(cells))
+    if report.same_tokenizer:
+        print_table(("token", *(c.name for c in report.contexts)), rows)
+    else:
+        typer.echo("The contexts cut the answer into other tokens; only ratios are comparable.", err=True)
+    for context in report.contexts:
+        typer.echo(_summary(context), err=True)
+
+
+def _print_summary(reports: list[ShiftReport]) -> None:
+    from playground.experiments.shift import ContextShift, fade, most_shifted
+
+    for i, context in enumerate(reports[0].contexts):
+        merged = [report.contexts[i] for report in reports]
+        whole = ContextShift(context.name, tuple(p for c in merged for p in c.positions))
+        typer.echo(_summary(whole))
+        curve = " ".join(f"{share:.0%}" for share in fade(merged))
+        typer.echo(f"  shifted along the answer, in tenths: {curve}")
+        often = ", ".join(
+            f"{one_line(repr(text))} {n}/{seen}" for text, n, seen in most_shifted(merged, top=10)
+        )
+        typer.echo(f"  most shifted: {often or 'none'}")
+
+
+def _summary(context: ContextShift) -> str:
+    parts = [f"{shift} {context.ratio(shift):.1%}" for shift in ("unshifted", "marginal", "shifted")]
+    if context.mean_kl is not None:
+        parts.append(f"mean KL {context.mean_kl:.3f} nats")
+    if context.mean_logprob is not None:
+        parts.append(f"mean logprob {context.mean_logprob:.3f}")
+    return f"{context.name}: " + " · ".join(parts)
+
+
+def _as_dict(report: ShiftReport) -> dict[str, object]:
+    return {
+        "question": report.question,
+        "answer": report.answer,
+        "same_tokenizer": report.same_tokenizer,
+        "contexts": [
+            {
+                "name": context.name,
+                "ratios": {s: context.ratio(s) for s in ("unshifted", "marginal", "shifted")},
+                "mean_kl": context.mean_kl,
+                "mean_logprob": context.mean_logprob,
+                "positions": [
+                    {
+                        "text": p.token.bytes.decode("utf-8", "replace"),
+                        "id": p.token.id,
+                        "rank": p.token.rank,
+                        "shift": p.shift,
+                        "logprob": p.token.logprob,
+                        "entropy": p.token.entropy,
+                        "aligned_logprob": p.aligned_logprob,
+                        "kl": p.kl,
+                    }
+                    for p in context.positions
+                ],
+            }
+            for context in report.contexts
+        ],
+    }
+
+
+def _write_csv(path: Path, reports: list[ShiftReport]) -> None:
+    import csv
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            (
+                "question",
+                "context",
+                "position",
+                "token",
+                "id",
+                "rank",
+                "shift",
+                "logprob",
+                "aligned_logprob",
+                "kl",
+            )
+        )
+        for n, report in enumerate(reports):
+            for context in report.contexts:
+                for i, p in enumerate(context.positions):
+                    text = p.token.bytes.decode("utf-8", "replace")
+                    writer.writerow(
+                        (
+                            n,
+                            context.name,
+                            i,
+                            text,
+                            p.token.id,
+                            p.token.rank,
+                            p.shift,
+                            p.token.logprob,
+                            p.aligned_logprob,
+                            p.kl,
+                        )
+                    )
