@@ -38,12 +38,12 @@ def test_a_page_that_opens_with_a_bare_question_does_not_answer_it():
                 fact.fill(statement) for statement in fact.relation.statements
             )
     opened = 0
-    for text in islice(documents(8), 6000):
+    for text in islice(documents(8), 2500):
         first, _, rest = text.partition("\n")
         if first in answers:
             opened += 1
             assert not any(answer in rest for answer in answers[first]), text
-    assert opened > 50
+    assert opened > 20
 
 
 def test_styles_keep_what_a_reply_says():
