@@ -31,6 +31,7 @@ from playground.ui.wire_format import (
     SaveIn,
     SideIn,
     TextsIn,
+    WarmIn,
     YamlIn,
     dumps,
     prompt_json,
@@ -56,6 +57,7 @@ class PageApi:
             self._call("models", NameIn, lambda _: self.models()),
             self._call("load_model", NameIn, self.load_model),
             self._call("preview", PreviewIn, self.preview),
+            self._call("warm", WarmIn, self.warm),
             self._call("markdown", TextsIn, self.markdown),
             self._call("stop", NameIn, self.stop),
             self._call("open_preset", NameIn, self.open_preset),
@@ -110,6 +112,16 @@ class PageApi:
         if counts is None:
             counts = self._draft_counts(query, draft, states)
         return {"sides": views, "counts": None if counts is None else _counts_json(counts)}
+
+    def warm(self, query: WarmIn) -> object:
+        """Begin to compute what the next prompts start with; answers at once."""
+        self._bench.warm(
+            query.tab,
+            [(side.id, SideSpec(side.model, side.preset)) for side in query.sides],
+            Preset.checked(query.draft),
+            Conversation.from_json(query.conversation),
+        )
+        return None
 
     def _preview(
         self,

@@ -40,6 +40,15 @@ class PreviewIn(_Incoming):
     pieces: bool = False
 
 
+class WarmIn(_Incoming):
+    """Say that a person paused: what the sides' next prompts start with may be computed now."""
+
+    tab: Annotated[str, Field(pattern=r"^\w{1,40}$")]
+    sides: Annotated[tuple[SideIn, ...], Field(max_length=MAX_SIDES)]
+    draft: Mapping[str, object]
+    conversation: str
+
+
 class RunIn(_Incoming):
     """Ask for answers to the conversation's open last turn."""
 

@@ -48,3 +48,25 @@ async function ask() {
 const soon = debounce(ask, PAUSE_MS);
 on('ready draft opened composer sides view models', soon);
 on('conversation', () => current || soon());
+
+// While a person pauses, the models may compute what the next prompts start with.
+
+const WARM_MS = 500;
+const tab = Math.random().toString(36).slice(2, 12) || 'tab';
+let warmed = '';
+
+async function warm() {
+  if (!session.draft || current) return;
+  const body = { sides: session.sides, draft: session.draft, conversation: JSON.stringify(session.conversation) };
+  const key = JSON.stringify(body);
+  if (key === warmed) return;
+  warmed = key;
+  try {
+    await call('warm', { tab, ...body });
+  } catch {
+    // Nobody waits for it: whatever is wrong is said when the message is sent.
+  }
+}
+
+const later = debounce(warm, WARM_MS);
+on('draft opened sides conversation', later);

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from playground.chat.assistant import Assistant, bare_renderer, fit, preset_renderer
 from playground.chat.compare import SideEvent, SideRun, compare
 from playground.chat.conversation import Conversation
-from playground.engines.base import Cancel, Engine, EngineInfo
+from playground.engines.base import Cancel, Engine
 from playground.engines.load import open_engine
 from playground.engines.spec import EngineSpec
-from playground.errors import ContextLengthError, EngineError, ModelLoadError, PlaygroundError
+from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
 from playground.models.catalog import DEFAULT_PAIR, Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
 from playground.presets.preset import Preset
 from playground.prompts.chat_template import ChatTemplateRenderer
 from playground.prompts.render import Renderer
+from playground.services.counts import TokenCounts, count_by_part
+from playground.services.pool import ModelPool, ModelState
 from playground.settings import Settings
-from playground.types import Message, Piece, Prompt, SamplingParams
+from playground.types import Message, Origin, Piece, Prompt, SamplingParams
 
-ModelStatus = Literal["missing", "unloaded", "loading", "ready", "failed", "died"]
 DRAFT = "@draft"
 NO_PRESET = "none"
 
@@ -44,34 +44,6 @@ class SideSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelState:
-    """A model in a list, cheap enough to be polled. ``detail`` is a sentence where something is wrong."""
-
-    id: str
-    title: str
-    kind: Literal["base", "instruct"]
-    status: ModelStatus
-    detail: str = ""
-    load_s: float = 0.0
-    info: EngineInfo | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCounts:
-    """Tokens by origin; a token belongs to the part that holds its first byte.
-
-    ``examples`` follows the preset's list, disabled ones counted as 0. ``total`` includes a BOS.
-    """
-
-    total: int
-    system: int
-    examples: tuple[int, ...]
-    history: int
-    turn: int
-    n_ctx: int
-
-
-@dataclass(frozen=True, slots=True)
 class PromptView:
     """What a side would send now; ``error`` says why it could not be, and it is shown all the same."""
 
@@ -79,16 +51,6 @@ class PromptView:
     ids: tuple[int, ...]
     counts: TokenCounts
     error: str | None = None
-
-
-class _Slot:
-    """A model that was asked for: being loaded, loaded, or why not."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.engine: Engine | None = None
-        self.error: PlaygroundError | None = None
-        self.load_s = 0.0
 
 
 class Workbench:
@@ -106,10 +68,9 @@ class Workbench:
         self.settings = settings or Settings.load()
         self.presets = PresetLibrary(self.settings.shipped_presets, self.settings.presets_dir)
         self.catalog = Catalog(self.settings.shipped_models, self.settings.models_dir)
-        self._opener = opener or self._open
-        self._slots: dict[str, _Slot] = {}
+        self._pool = ModelPool(self.catalog, opener or self._open)
+        self._warming: dict[str, Cancel] = {}
         self._lock = threading.Lock()
-        self._closed = False
 
     def __enter__(self) -> Self:
         """The workbench itself."""
@@ -125,60 +86,28 @@ class Workbench:
 
     def model_states(self) -> list[ModelState]:
         """Every model of the catalog and every other one that was loaded by its path."""
-        entries = {entry.id: entry for entry in self.catalog.entries()}
-        with self._lock:
-            slots = dict(self._slots)
-        for name in slots.keys() - entries.keys():
-            try:
-                entries[name] = self.catalog.get(name)
-            except PlaygroundError:
-                continue
-        return [_state(entry, slots.get(name)) for name, entry in entries.items()]
+        return self._pool.states()
 
     def load(self, model: str) -> None:
         """Start loading a model in the background; ``model_states`` tells how it went."""
-        threading.Thread(target=self._load_quietly, args=(model,), name=f"load-{model}", daemon=True).start()
+        self._pool.load(model)
 
     def unload(self, model: str) -> None:
         """Free a model. A running generation on it ends; asking it again loads it again."""
-        with self._lock:
-            slot = self._slots.pop(model, None)
-        if slot is not None and slot.engine is not None:
-            slot.engine.close()
+        self._pool.unload(model)
 
     def engine(self, model: str) -> Engine:
-        """The loaded model, loading it first if it must; calls from several threads load it once.
+        """The loaded model, loading it first if it must.
 
         Raises:
             ModelNotFoundError: No such model.
             EngineError: It cannot be loaded.
         """
-        with self._lock:
-            if self._closed:
-                raise EngineError("The program is closing; start it again.")
-            slot = self._slots.get(model)
-            # One that failed is tried again: the file may be there now.
-            mine = slot is None or (slot.done.is_set() and slot.error is not None)
-            if mine:
-                slot = self._slots[model] = _Slot()
-        assert slot is not None
-        if mine:
-            self._fill(slot, model)
-        slot.done.wait()
-        if slot.error is not None:
-            raise slot.error
-        assert slot.engine is not None
-        return slot.engine
+        return self._pool.engine(model)
 
     def close(self) -> None:
         """Free every model; calling it again does nothing."""
-        with self._lock:
-            self._closed = True
-            slots, self._slots = self._slots, {}
-        for slot in slots.values():
-            slot.done.wait()
-            if slot.engine is not None:
-                slot.engine.close()
+        self._pool.close()
 
     # Prompts
 
@@ -235,6 +164,52 @@ class Workbench:
         ids = encode(prompt)
         counts = count_by_part(engine, prompt.pieces, ids, n_examples=n_examples, n_ctx=n_ctx)
         return PromptView(prompt, ids, counts, error)
+
+    def warm(
+        self,
+        key: str,
+        sides: Sequence[tuple[str, SideSpec]],
+        draft: Preset | None,
+        conversation: Conversation,
+    ) -> None:
+        """Compute, in the background, what the next message of these sides will start with.
+
+        Low priority: it waits for nothing, gives way to any real request, and an earlier one of the same
+        ``key`` (a browser tab) is given up. Models that are not loaded stay so.
+        """
+        cancel = Cancel()
+        with self._lock:
+            previous = self._warming.get(key)
+            self._warming[key] = cancel
+        if previous is not None:
+            previous.set()
+
+        def work() -> None:
+            for side, spec in sides:
+                try:
+                    pieces = self._before_the_question(spec, draft, conversation.messages(side))
+                    engine = self._pool.loaded(spec.model)
+                    if engine is not None and pieces and not cancel.is_set():
+                        engine.warm(pieces, cancel=cancel)
+                except PlaygroundError:
+                    continue  # whoever sends the message is told
+            with self._lock:
+                if self._warming.get(key) is cancel:
+                    del self._warming[key]
+
+        threading.Thread(target=work, name="warm", daemon=True).start()
+
+    def _before_the_question(
+        self, spec: SideSpec, draft: Preset | None, messages: Sequence[Message]
+    ) -> tuple[Piece, ...]:
+        """The prompt up to where the next question's text will stand."""
+        if self._pool.loaded(spec.model) is None:
+            return ()
+        prompt = self.assistant(spec, draft).renderer.render([*messages, Message("user", "?")])
+        place = next(
+            (i for i, p in enumerate(prompt.pieces) if p.origin == Origin("turn", "query", p.origin.index)), 0
+        )
+        return prompt.pieces[:place]
 
     def run(
         self,
@@ -296,12 +271,6 @@ class Workbench:
             extra_stop=preset.stop if preset else (),
         )
 
-    def _load_quietly(self, model: str) -> None:
-        try:
-            self.engine(model)
-        except PlaygroundError:
-            return  # kept in the slot, where model_states finds it
-
     def _open(self, entry: ModelEntry) -> Engine:
         source = entry.source(self.settings.engine)
         spec = EngineSpec(
@@ -314,18 +283,6 @@ class Workbench:
         )
         return open_engine(spec, in_process=self.settings.in_process)
 
-    def _fill(self, slot: _Slot, model: str) -> None:
-        started = time.perf_counter()
-        try:
-            slot.engine = self._opener(self.catalog.get(model))
-        except PlaygroundError as error:
-            slot.error = error
-        except Exception as error:  # noqa: BLE001  (whatever it is, who waits must be told)
-            slot.error = EngineError(f"The model could not be loaded: {error}.")
-        finally:
-            slot.load_s = time.perf_counter() - started
-            slot.done.set()
-
 
 def threads_per_model() -> int:
     """Threads for one model: the cores that this process may use, shared by the two models of a pair."""
@@ -336,60 +293,3 @@ def threads_per_model() -> int:
 def default_side() -> SideSpec:
     """The default pair's base model with the draft preset."""
     return SideSpec(f"{DEFAULT_PAIR}/base", DRAFT)
-
-
-def count_by_part(
-    engine: Engine, pieces: Sequence[Piece], ids: Sequence[int], *, n_examples: int, n_ctx: int
-) -> TokenCounts:
-    """Tokens of each part of a prompt; a token belongs to the part that holds its first byte."""
-    counts = {"prefix": 0, "system": 0, "history": 0, "turn": 0}
-    examples = [0] * n_examples
-    ends: list[tuple[int, Piece]] = []
-    at = 0
-    for piece in pieces:
-        at += len(piece.text.encode())
-        ends.append((at, piece))
-    sizes = engine.token_sizes(ids)
-    # A BOS that the engine put in front stands for no text of ours.
-    start = 0 if sum(sizes) == at else -(sum(sizes) - at)
-    current = 0
-    for size in sizes:
-        while current < len(ends) - 1 and start >= ends[current][0]:
-            current += 1
-        if ends and start >= 0:
-            origin = ends[current][1].origin
-            if origin.part == "example":
-                examples[origin.index] += 1
-            else:
-                counts[origin.part] += 1
-        start += size
-    return TokenCounts(
-        total=len(ids),
-        system=counts["system"] + counts["prefix"],
-        examples=tuple(examples),
-        history=counts["history"],
-        turn=counts["turn"],
-        n_ctx=n_ctx,
-    )
-
-
-def _state(entry: ModelEntry, slot: _Slot | None) -> ModelState:
-    if slot is None:
-        status: ModelStatus = "unloaded" if entry.present else "missing"
-        detail = "" if entry.present else f"There is no file {entry.path.name}."
-        return ModelState(entry.id, entry.title, entry.kind, status, detail)
-    if not slot.done.is_set():
-        return ModelState(entry.id, entry.title, entry.kind, "loading")
-    if slot.error is not None:
-        return ModelState(entry.id, entry.title, entry.kind, "failed", str(slot.error), slot.load_s)
-    assert slot.engine is not None
-    alive = slot.engine.alive
-    return ModelState(
-        entry.id,
-        entry.title,
-        entry.kind,
-        "ready" if alive else "died",
-        "" if alive else "Its process ended; the next message loads it again.",
-        slot.load_s,
-        slot.engine.info,
-    )
