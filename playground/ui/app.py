@@ -25,13 +25,13 @@ from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
 from playground.ui.wire_format import RunIn
 
-STYLESHEETS = ("base", "header", "editor", "panes", "composer", "dialogs")
+STYLESHEETS = ("base", "header", "editor", "panes", "markdown", "prompt", "composer", "dialogs")
 MAX_FILE_SIZE = "4mb"
 RUN_IS_OVER = "() => window.dispatchEvent(new Event('playground-run-over'))"
 
 
 def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks:
-    """The page over a workbench; ``Server`` shows it."""
+    """The page over a workbench; ``launch`` shows it."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # parts of Gradio read only this
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000"  # a table of timings after each event
     strings = strings or Strings.load()

@@ -1,8 +1,8 @@
 """What stands between the network and the page: host check, content-security policy, static files, port.
 
-Gradio answers any ``Host`` header and sends no content-security policy. A page that reads local files'
-names and runs models must do better: a foreign name in ``Host`` (DNS rebinding) is refused, and the page
-may load nothing from anywhere else.
+Gradio answers any ``Host`` header, takes calls from other sites' pages and sends no content-security
+policy. A page that keeps files and runs models must do better: a foreign name in ``Host`` (DNS rebinding)
+and a call from another site (request forgery) are refused, and the page may load nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -47,14 +48,15 @@ WILDCARD_HOSTS = ("0.0.0.0", "::", "")
 
 
 class PageGuard:
-    """ASGI middleware: refuses foreign host names, and adds the security headers to every answer.
+    """ASGI middleware: refuses foreign hosts and origins, and adds the security headers to every answer.
 
     Addresses written as numbers are let through, since only a *name* can be rebound to this machine.
     """
 
     def __init__(self, app: ASGIApp, *, names: Sequence[str], refusal: str) -> None:
         self._app = app
-        self._names = frozenset(name.lower() for name in names)
+        self._known = frozenset(name.lower() for name in names)
+        self._names = self._known | {"localhost"}
         self._refusal = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,10 +64,14 @@ class PageGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        host = host_name(Headers(scope=scope).get("host", ""))
+        headers = Headers(scope=scope)
+        host = host_name(headers.get("host", ""))
         if not (host in self._names or _is_address(host)):
-            refusal = PlainTextResponse(self._refusal.format(host=host), status_code=400)
-            await refusal(scope, receive, send)
+            await PlainTextResponse(self._refusal.format(host=host), 400)(scope, receive, send)
+            return
+        if scope["method"] not in ("GET", "HEAD") and not self._same_origin(headers):
+            origin = headers.get("origin", "")
+            await PlainTextResponse(self._refusal.format(host=origin), 403)(scope, receive, send)
             return
 
         async def guarded(message: Message) -> None:
@@ -79,6 +85,15 @@ class PageGuard:
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+    def _same_origin(self, headers: Headers) -> bool:
+        """Whether the page that sent this is ours; programs send no origin and are none's page."""
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        place = urlsplit(origin).netloc.lower()
+        # behind a proxy the page's own name may differ from the host that is asked
+        return place == headers.get("host", "").lower() or host_name(place) in self._known
 
 
 def host_name(header: str) -> str:
@@ -98,10 +113,10 @@ def _is_address(host: str) -> bool:
 
 def page_middleware(host: str, strings: Strings, allowed_hosts: Sequence[str] = ()) -> Middleware:
     """The guard for a page bound to ``host``; ``allowed_hosts`` are further names it is known by."""
-    names = ["localhost", *allowed_hosts]
+    names = [*allowed_hosts]
     if host in WILDCARD_HOSTS:
         names.append(socket.gethostname())
-    else:
+    elif not _is_address(host) and host != "localhost":
         names.append(host)
     return Middleware(PageGuard, names=names, refusal=strings("server.foreign_host", host="{host}"))
 

@@ -1,7 +1,8 @@
 """Answers on their way to the page: all sides in one stream, redrawn at a fixed rate, and their ends.
 
-Knows no Gradio: a run is an iterator of events on one side and NDJSON text on the other. The text only
-ever grows, so that a redraw that the browser skips loses nothing, and Gradio sends what was added.
+Knows no Gradio: a run is an iterator of events on one side and NDJSON text on the other. The text grows,
+so that a redraw that the browser skips loses nothing and Gradio sends only what was added; once it is much
+longer than the answers themselves it starts afresh with what they hold so far.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from playground.types import FinishReason
 from playground.ui.wire_format import dumps, event_json
 
 REDRAW_S = 0.05
+SLACK_CHARS = 16_000
+"""How much longer than the answers the stream's text may grow before it starts afresh."""
 STOP_GRACE_S = 0.5
 """How long sides may take to confirm a stop before the page goes on without them."""
 
@@ -94,6 +97,53 @@ class _Inbox:
             return taken, self.ended
 
 
+class _Transcript:
+    """The stream's text: lines since the last fresh start, and what it takes to start afresh."""
+
+    def __init__(self, run: str) -> None:
+        self._run, self._part = run, 0
+        self._starts: list[str] = []
+        self._ends: list[str] = []
+        self._written: dict[str, tuple[str, int]] = {}  # of sides that still write: text, tokens
+        self.text = ""
+        self._begin()
+
+    def add(self, event: SideEvent) -> None:
+        """Say an event."""
+        line = event_json(event) + "\n"
+        if isinstance(event, SideDelta):
+            text, tokens = self._written.get(event.side, ("", 0))
+            self._written[event.side] = (text + event.text, tokens + len(event.tokens))
+        elif isinstance(event, SideFinished):
+            self.end(event.side, line)
+            return
+        else:
+            self._starts.append(line)
+        self._say(line)
+
+    def end(self, side: str, line: str) -> None:
+        """Say the last line of a side."""
+        self._ends.append(line)
+        self._say(line)
+        if '"at":"end"' in line:  # it holds the whole answer; a cut one does not
+            self._written.pop(side, None)
+
+    def _say(self, line: str) -> None:
+        self.text += line
+        if len(self.text) > 2 * self._fresh_chars + SLACK_CHARS:
+            self._part += 1
+            self._begin()
+
+    def _begin(self) -> None:
+        opening = dumps({"run": self._run, "part": self._part, "at": "open"}) + "\n"
+        so_far = (
+            dumps({"side": side, "at": "all", "text": text, "tokens": tokens}) + "\n"
+            for side, (text, tokens) in self._written.items()
+        )
+        self.text = "".join([opening, *self._starts, *so_far, *self._ends])
+        self._fresh_chars = len(self.text)
+
+
 async def ndjson(
     start: Callable[[Cancel], Iterator[SideEvent]],
     *,
@@ -104,7 +154,8 @@ async def ndjson(
 ) -> AsyncIterator[str]:
     """Everything the run has said so far, as lines of JSON, again at each redraw.
 
-    The first line names the run; then come each side's ``start``, ``text`` and one ``end`` (or ``cut``).
+    The first line names the run and how often the text started afresh; then come each side's ``start``,
+    ``text`` (or ``all`` so far) and one ``end`` (or ``cut``).
 
     A side that does not end by itself, because the run failed or did not confirm a stop in time, is
     ended here. Closing the iterator stops the run.
@@ -139,7 +190,7 @@ async def ndjson(
 
     threading.Thread(target=pump, name="page-run", daemon=True).start()
     cancel.on_set(wake)
-    said = dumps({"run": run, "at": "open"}) + "\n"
+    said = _Transcript(run)
     open_sides, give_up_at = set(sides), float("inf")
     try:
         while open_sides:
@@ -149,13 +200,14 @@ async def ndjson(
                 give_up_at = time.monotonic() + STOP_GRACE_S
             events, ended = inbox.take()
             open_sides -= {event.side for event in events if isinstance(event, SideFinished)}
-            lines = [event_json(event) for event in events]
-            if ended or time.monotonic() >= give_up_at:
-                lines += [_ended(side, inbox.failure) for side in sides if side in open_sides]
-                open_sides.clear()
-            if lines:
-                said += "".join(line + "\n" for line in lines)
-                yield said
+            for event in events:
+                said.add(event)
+            if cut := open_sides if ended or time.monotonic() >= give_up_at else set():
+                for side in filter(cut.__contains__, sides):
+                    said.end(side, _cut(side, inbox.failure))
+                open_sides = set()
+            if events or cut:
+                yield said.text
                 if open_sides and not cancel.is_set():
                     await asyncio.sleep(REDRAW_S)
     finally:
@@ -170,7 +222,7 @@ async def _wait(woken: asyncio.Event, wait_s: float) -> None:
     woken.clear()
 
 
-def _ended(side: str, failure: str | None) -> str:
-    """An end for a side that brought none; the page keeps the text it has."""
+def _cut(side: str, failure: str | None) -> str:
+    """The last line of a side that brought none; the page keeps the text it has."""
     reason: FinishReason = "error" if failure else "cancelled"
-    return dumps({"side": side, "at": "cut", "finish_reason": reason, "error": failure})
+    return dumps({"side": side, "at": "cut", "finish_reason": reason, "error": failure}) + "\n"

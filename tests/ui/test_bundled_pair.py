@@ -121,5 +121,12 @@ def test_the_page_is_guarded(server: Server) -> None:
     assert refused.value.code == 400
     assert "evil.example" in refused.value.read().decode()
     refused.value.close()
+    forged = urllib.request.Request(
+        server.url + "gradio_api/component_server", data=b"{}", headers={"Origin": "http://localhost:9"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(forged)
+    assert refused.value.code == 403
+    refused.value.close()
     with urllib.request.urlopen(server.url + "gradio_api/info") as answer:
         assert json.load(answer) == {"named_endpoints": {}, "unnamed_endpoints": {}}

@@ -98,10 +98,14 @@ def in_a_loop(work: Coroutine[object, object, T]) -> T:
 
 
 def _lines(texts: list[str]) -> list[dict[str, object]]:
-    """What the last text says; each text continues the one before."""
+    """What the texts say; each continues the one before, or is another part."""
     for before, after in pairwise(texts):
-        assert after.startswith(before)
+        assert after.startswith(before) or _part(after) == _part(before) + 1
     return [json.loads(line) for line in texts[-1].splitlines()]
+
+
+def _part(text: str) -> int:
+    return int(json.loads(text.splitlines()[0])["part"])
 
 
 async def _collect(start, cancel: Cancel, sides: tuple[str, ...] = ("A", "B")) -> list[str]:  # type: ignore[no-untyped-def]
@@ -121,13 +125,43 @@ def test_the_stream_grows_line_by_line_and_ends_with_every_side() -> None:
     texts = in_a_loop(_collect(events, Cancel()))
     assert all("<" not in text for text in texts)
     lines = _lines(texts)
-    assert lines[0] == {"run": "r1", "at": "open"}
+    assert lines[0] == {"run": "r1", "part": 0, "at": "open"}
     for side, first in (("A", 0), ("B", 1)):
         mine = [line for line in lines if line.get("side") == side]
         assert [mine[0]["at"], mine[-1]["at"]] == ["start", "end"]
         shown = "".join(str(line["text"]) for line in mine if line["at"] == "text")
         assert shown == "".join(f"{n}<b>" for n in range(first, 50, 2))
         assert sum(int(str(line["tokens"])) for line in mine if line["at"] == "text") == 25
+
+
+def test_a_long_answer_keeps_the_stream_short() -> None:
+    words = [f"word{n} " for n in range(4_000)]
+
+    def events(cancel: Cancel) -> Iterator[SideEvent]:
+        yield SideStarted("A", Prompt(()), 3)
+        yield SideFinished("B", Reply("at once"))
+        for n, word in enumerate(words):
+            yield SideDelta("A", word, (_token(n),))
+            time.sleep(0.0005)
+        yield SideFinished("A", Reply("".join(words)))
+
+    texts = in_a_loop(_collect(events, Cancel()))
+    assert _part(texts[-1]) > 0
+    assert max(map(len, texts)) < 4 * sum(map(len, words)) + 17_000
+    shown, tokens, read, part = "", 0, 0, 0
+    for text in texts[::3] + texts[-1:]:  # a browser that skips redraws
+        if _part(text) != part:
+            part, read = _part(text), 0
+        for line in map(json.loads, text[read:].splitlines()):
+            if line.get("side") != "A":
+                continue
+            if line["at"] == "text":
+                shown, tokens = shown + line["text"], tokens + line["tokens"]
+            elif line["at"] == "all":
+                shown, tokens = shown + line["text"][len(shown) :], line["tokens"]
+        read = len(text)
+    assert shown == "".join(words)
+    assert tokens == 4_000
 
 
 def test_redraws_come_at_a_fixed_rate() -> None:

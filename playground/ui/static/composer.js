@@ -12,9 +12,23 @@ const MAX_SUGGESTIONS = 6;
 
 export function mount(element) {
   const suggestions = h('div.suggestions', { role: 'group', 'aria-label': t('composer.suggestions') });
-  const box = h('textarea', { id: 'message', rows: 1, value: session.composer, placeholder: t('composer.placeholder'), 'aria-label': t('composer.message') });
-  const sendButton = h('button.filled', { type: 'button', id: 'send', disabled: true, onclick: submit }, t('composer.send'));
-  const stopButton = h('button.small.stop', { type: 'button', id: 'stop', hidden: true, onclick: stop }, t('composer.stop'));
+  const box = h('textarea', {
+    id: 'message',
+    rows: 1,
+    value: session.composer,
+    placeholder: t('composer.placeholder'),
+    'aria-label': t('composer.message'),
+  });
+  const sendButton = h(
+    'button.filled',
+    { type: 'button', id: 'send', disabled: true, onclick: submit },
+    t('composer.send'),
+  );
+  const stopButton = h(
+    'button.small.stop',
+    { type: 'button', id: 'stop', hidden: true, onclick: stop },
+    t('composer.stop'),
+  );
   const retryButton = h('button.small', { type: 'button', id: 'retry', onclick: retry }, t('composer.retry'));
   const newButton = h('button.small', { type: 'button', id: 'new', onclick: startNew }, t('composer.new'));
   const hint = h('span.muted.keys', {}, t('composer.keys'));
@@ -68,7 +82,17 @@ export function mount(element) {
     fill(
       suggestions,
       questions.slice(0, MAX_SUGGESTIONS).map((question) =>
-        h('button.suggestion', { type: 'button', onclick: () => { box.focus(); send(question); } }, question),
+        h(
+          'button.suggestion',
+          {
+            type: 'button',
+            onclick: () => {
+              box.focus();
+              send(question);
+            },
+          },
+          question,
+        ),
       ),
     );
   }

@@ -63,7 +63,11 @@ export function icon(name) {
 
 /** A button that shows only an icon; `label` is its name and its tooltip. */
 export function iconButton(name, label, onclick, extra = '') {
-  return h(`button.icon-button${extra}`, { type: 'button', title: label, 'aria-label': label, onclick }, icon(name));
+  return h(
+    `button.icon-button${extra}`,
+    { type: 'button', title: label, 'aria-label': label, onclick },
+    icon(name),
+  );
 }
 
 /** Grow a text area with its text where the browser cannot do it from CSS. */
@@ -73,18 +77,22 @@ export function autosize(area) {
   area.style.height = `${area.scrollHeight + 2}px`;
 }
 
-/** Run `work` once, `wait` ms after the last call; `.flush()` runs a waiting one now. */
+/** Run `work` once, `wait` ms after the last call. */
 export function debounce(work, wait) {
   let timer = null;
-  const run = () => {
+  return () => {
     clearTimeout(timer);
-    timer = null;
-    work();
+    timer = setTimeout(work, wait);
   };
-  const later = () => {
-    clearTimeout(timer);
-    timer = setTimeout(run, wait);
+}
+
+/** Run `work` within `wait` ms of a call, and no more often. */
+export function throttle(work, wait) {
+  let timer = null;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      work();
+    }, wait);
   };
-  later.flush = () => timer !== null && run();
-  return later;
 }

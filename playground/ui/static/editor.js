@@ -18,8 +18,19 @@ export function mount(element) {
   const prefix = textBlock('prefix');
   const list = h('ol.examples', { 'aria-label': t('editor.examples') });
   const summary = h('span.muted');
-  const add = h('button.small.add', { type: 'button', onclick: () => insert({ query: '', answer: '', enabled: true, note: '' }) }, icon('plus'), t('editor.add'));
-  const examples = h('section', {}, h('div.section-head', {}, h('h3', {}, t('editor.examples')), summary), list, add);
+  const add = h(
+    'button.small.add',
+    { type: 'button', onclick: () => insert({ query: '', answer: '', enabled: true, note: '' }) },
+    icon('plus'),
+    t('editor.add'),
+  );
+  const examples = h(
+    'section',
+    {},
+    h('div.section-head', {}, h('h3', {}, t('editor.examples')), summary),
+    list,
+    add,
+  );
   const meter = h('div.meter-bar', {}, h('span'));
   const total = h('p.total');
   const decoding = sampling();
@@ -41,7 +52,8 @@ export function mount(element) {
     wanted.forEach((example, index) => {
       let card = cards.get(example);
       if (!card) cards.set(example, (card = exampleCard(example, actions)));
-      if (list.children[index] !== card.element) list.insertBefore(card.element, list.children[index] ?? null);
+      if (list.children[index] !== card.element)
+        list.insertBefore(card.element, list.children[index] ?? null);
       card.place(index, wanted.length);
     });
     cards.forEach((card) => card.resize());
@@ -96,7 +108,12 @@ export function mount(element) {
     fill(
       template,
       server.templates.map((name) => h('option', { value: name, selected: name === draft.template }, name)),
-      own && h('option', { selected: true, disabled: true }, t('editor.own_template', { name: draft.template.name })),
+      own &&
+        h(
+          'option',
+          { selected: true, disabled: true },
+          t('editor.own_template', { name: draft.template.name }),
+        ),
     );
     system.set(draft.system);
     prefix.set(draft.prefix ?? '');
@@ -116,7 +133,10 @@ export function mount(element) {
     system.tokens(counts?.system);
     prefix.tokens(counts?.system);
     all.forEach((example, i) => cards.get(example)?.tokens(counts?.examples[i]));
-    fill(summary, t('editor.examples_on', { on: all.filter(({ enabled }) => enabled).length, n: all.length }));
+    fill(
+      summary,
+      t('editor.examples_on', { on: all.filter(({ enabled }) => enabled).length, n: all.length }),
+    );
     const sum = counts && counts.system + counts.examples.reduce((a, b) => a + b, 0);
     fill(total, counts ? t('editor.total', { tokens: sum, n_ctx: counts.n_ctx }) : t('editor.total_waiting'));
     meter.firstChild.style.width = counts ? `${Math.min(100, (100 * sum) / counts.n_ctx)}%` : '0';
@@ -138,7 +158,18 @@ export function mount(element) {
     h(
       'div.editor',
       {},
-      h('div.editor-scroll', {}, title, description, problem, h('div.template-row', {}, h('label', { for: 'template' }, t('editor.template')), template), system.element, prefix.element, examples, decoding.element),
+      h(
+        'div.editor-scroll',
+        {},
+        title,
+        description,
+        problem,
+        h('div.template-row', {}, h('label', { for: 'template' }, t('editor.template')), template),
+        system.element,
+        prefix.element,
+        examples,
+        decoding.element,
+      ),
       h('div.editor-foot', {}, meter, total),
     ),
   );
@@ -148,14 +179,24 @@ export function mount(element) {
 /** A labelled text area for one text of the draft, with its token count. */
 function textBlock(field) {
   const tokens = h('span.tokens');
-  const area = h('textarea', { id: `draft-${field}`, rows: 2, spellcheck: false, placeholder: t(`editor.${field}_hint`) });
+  const area = h('textarea', {
+    id: `draft-${field}`,
+    rows: 2,
+    spellcheck: false,
+    placeholder: t(`editor.${field}_hint`),
+  });
   area.addEventListener('input', () => {
     autosize(area);
     session.draft[field] = area.value;
     touch('draft');
   });
   return {
-    element: h('section', {}, h('div.section-head', {}, h('label', { for: area.id }, t(`editor.${field}`)), tokens), area),
+    element: h(
+      'section',
+      {},
+      h('div.section-head', {}, h('label', { for: area.id }, t(`editor.${field}`)), tokens),
+      area,
+    ),
     set: (text) => {
       area.value = text;
       autosize(area);

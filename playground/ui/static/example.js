@@ -17,7 +17,17 @@ export function exampleCard(example, actions) {
   const element = h(
     'li.example',
     {},
-    h('div.example-head', {}, h('label.example-toggle', {}, toggle, name), tokens, h('span.grow'), up, down, copy, remove),
+    h(
+      'div.example-head',
+      {},
+      h('label.example-toggle', {}, toggle, name),
+      tokens,
+      h('span.grow'),
+      up,
+      down,
+      copy,
+      remove,
+    ),
     h('div.example-texts', {}, query, answer),
   );
 
@@ -28,7 +38,13 @@ export function exampleCard(example, actions) {
   });
 
   function area(field) {
-    const box = h('textarea', { rows: 1, spellcheck: false, class: field, value: example[field], placeholder: t(`example.${field}_hint`) });
+    const box = h('textarea', {
+      rows: 1,
+      spellcheck: false,
+      class: field,
+      value: example[field],
+      placeholder: t(`example.${field}_hint`),
+    });
     box.addEventListener('input', () => {
       autosize(box);
       example[field] = box.value;

@@ -74,7 +74,11 @@ export function mount(element) {
       groups
         .filter(([, entries]) => entries.length)
         .map(([label, entries]) =>
-          h('optgroup', { label: t(label) }, entries.map((entry) => option(entry, entry.name === name))),
+          h(
+            'optgroup',
+            { label: t(label) },
+            entries.map((entry) => option(entry, entry.name === name)),
+          ),
         ),
     );
   }
@@ -121,7 +125,12 @@ export function mount(element) {
       'header.header',
       {},
       sidebar,
-      h('span.brand', {}, h('img', { src: new URL('./icon.svg', import.meta.url), alt: '', width: 20 }), h('h1', {}, t('app.title'))),
+      h(
+        'span.brand',
+        {},
+        h('img', { src: new URL('./icon.svg', import.meta.url), alt: '', width: 20 }),
+        h('h1', {}, t('app.title')),
+      ),
       h('div.preset', {}, chooser, mark),
       menu,
       file,

@@ -76,8 +76,20 @@ async function keep(draft, overwrite) {
 export async function saveAs() {
   const shipped = session.saved.shipped;
   const suggestion = shipped ? t('preset.copy_of', { name: titleOf(session.draft) }) : titleOf(session.draft);
-  const title = h('input', { type: 'text', value: suggestion, maxLength: 80, required: true, id: 'save-title' });
-  const name = h('input', { type: 'text', value: slug(suggestion), maxLength: 80, required: true, id: 'save-name' });
+  const title = h('input', {
+    type: 'text',
+    value: suggestion,
+    maxLength: 80,
+    required: true,
+    id: 'save-title',
+  });
+  const name = h('input', {
+    type: 'text',
+    value: slug(suggestion),
+    maxLength: 80,
+    required: true,
+    id: 'save-name',
+  });
   let named = false;
   name.addEventListener('input', () => (named = true));
   title.addEventListener('input', () => named || (name.value = slug(title.value)));

@@ -4,7 +4,9 @@
 import { call } from './wire.js';
 
 const ALLOWED = new Set(
-  'A BLOCKQUOTE BR CODE DEL EM H1 H2 H3 H4 H5 H6 HR LI OL P PRE S STRONG TABLE TBODY TD TH THEAD TR UL'.split(' '),
+  'A BLOCKQUOTE BR CODE DEL EM H1 H2 H3 H4 H5 H6 HR LI OL P PRE S STRONG TABLE TBODY TD TH THEAD TR UL'.split(
+    ' ',
+  ),
 );
 const ATTRIBUTES = new Set(['href', 'target', 'rel', 'start', 'class', 'style']);
 const LINK = /^(https?:|mailto:)/i;

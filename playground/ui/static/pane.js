@@ -11,12 +11,23 @@ import { server, session, touch } from './store.js';
 import { t } from './text.js';
 
 const NEAR_END_PX = 60;
+const SPEED_EVERY_MS = 250;
 
 export function pane(side, index) {
-  const model = h('select.model', { 'aria-label': t('pane.model', { side: side.id }), id: `model-${side.id}` });
-  const preset = h('select.side-preset', { 'aria-label': t('pane.preset', { side: side.id }), id: `preset-${side.id}` });
+  const model = h('select.model', {
+    'aria-label': t('pane.model', { side: side.id }),
+    id: `model-${side.id}`,
+  });
+  const preset = h('select.side-preset', {
+    'aria-label': t('pane.preset', { side: side.id }),
+    id: `preset-${side.id}`,
+  });
   const speed = h('span.speed');
-  const turns = h('div.turns', { role: 'log', 'aria-live': 'off', 'aria-label': t('pane.answers', { side: side.id }) });
+  const turns = h('div.turns', {
+    role: 'log',
+    'aria-live': 'off',
+    'aria-label': t('pane.answers', { side: side.id }),
+  });
   const chat = h('div.pane-scroll', { tabIndex: 0 }, turns);
   const prompt = promptView(side.id);
   const element = h(
@@ -27,6 +38,15 @@ export function pane(side, index) {
     prompt.element,
   );
   let replies = new Map(); // turn id -> view
+  let follows = true; // whether the end stays in sight; only the reader's own scrolling changes it
+  let scrolling = false; // a scroll to the end is due in the next frame
+  let speedAt = 0;
+
+  chat.addEventListener(
+    'scroll',
+    () => (follows = chat.scrollHeight - chat.scrollTop - chat.clientHeight < NEAR_END_PX),
+    { passive: true },
+  );
 
   model.addEventListener('change', () => {
     side.model = model.value;
@@ -51,7 +71,8 @@ export function pane(side, index) {
     fill(
       model,
       server.models.map(({ id, title }) => h('option', { value: id, selected: id === side.model }, title)),
-      !known && h('option', { value: side.model, selected: true }, t('pane.unknown_model', { name: side.model })),
+      !known &&
+        h('option', { value: side.model, selected: true }, t('pane.unknown_model', { name: side.model })),
     );
     const option = (value, label) => h('option', { value, selected: side.preset === value }, label);
     const listed = side.preset === '@draft' || side.preset === 'none' || entryOf(side.preset);
@@ -59,7 +80,11 @@ export function pane(side, index) {
       preset,
       option('@draft', t('pane.draft', { name: titleOf(session.draft ?? {}) })),
       option('none', t(kindOf() === 'base' ? 'pane.bare' : 'pane.chat_template')),
-      h('optgroup', { label: t('pane.as_saved') }, server.presets.filter(({ error }) => !error).map((entry) => option(entry.name, titleOf(entry)))),
+      h(
+        'optgroup',
+        { label: t('pane.as_saved') },
+        server.presets.filter(({ error }) => !error).map((entry) => option(entry.name, titleOf(entry))),
+      ),
       !listed && option(side.preset, t('pane.unknown_preset', { name: side.preset })),
     );
     drawEmpty();
@@ -87,14 +112,22 @@ export function pane(side, index) {
     if (!elements.length) elements.push(h('div.empty'));
     if (elements.length !== turns.children.length || elements.some((one, i) => turns.children[i] !== one)) {
       turns.replaceChildren(...elements);
-      toEnd();
+      follows = true;
+      keepUp();
     }
     drawEmpty();
-    for (const view of replies.values()) view.draw(current?.turn.id === view.turn.id ? current.sides[side.id] : null);
+    for (const view of replies.values())
+      view.draw(current?.turn.id === view.turn.id ? current.sides[side.id] : null);
   }
 
-  function toEnd() {
-    chat.scrollTop = chat.scrollHeight;
+  /** Keep the end in sight; once a frame, since each look at the page's measures lays it out anew. */
+  function keepUp() {
+    if (!follows || scrolling) return;
+    scrolling = true;
+    requestAnimationFrame(() => {
+      scrolling = false;
+      chat.scrollTop = 1e9;
+    });
   }
 
   function drawView() {
@@ -107,18 +140,19 @@ export function pane(side, index) {
 
   function hear(what, live, text) {
     const view = replies.get(current.turn.id);
-    const follows = chat.scrollHeight - chat.scrollTop - chat.clientHeight < NEAR_END_PX;
     if (what === 'text') view?.add(text);
     else view?.draw(live);
     drawSpeed(what, live);
-    if (follows) toEnd();
-    if (what === 'end') view?.settled.then(() => follows && toEnd());
+    keepUp();
+    if (what === 'end') view?.settled.then(keepUp);
   }
 
   function drawSpeed(what, live) {
-    const span = (performance.now() - live.firstAt) / 1000;
-    const known = what === 'text' && live.tokens > 2 && span > 0.2;
-    fill(speed, known ? t('pane.speed', { rate: live.tokens / span }) : what === 'text' ? speed.textContent : '');
+    const now = performance.now();
+    if (what !== 'text') return fill(speed);
+    if (now - speedAt < SPEED_EVERY_MS || now - live.firstAt < SPEED_EVERY_MS) return;
+    speedAt = now;
+    fill(speed, t('pane.speed', { rate: (1000 * live.tokens) / (now - live.firstAt) }));
   }
 
   drawHead();

@@ -12,13 +12,31 @@ const ORIGINS = ['system', 'example', 'history', 'turn'];
 
 export function mount(element) {
   const tabs = ['chat', 'prompt'].map((name) =>
-    h('button', { type: 'button', role: 'tab', id: `tab-${name}`, 'aria-controls': 'sides', onclick: () => show({ tab: name }) }, t(`panes.${name}`)),
+    h(
+      'button',
+      {
+        type: 'button',
+        role: 'tab',
+        id: `tab-${name}`,
+        'aria-controls': 'sides',
+        onclick: () => show({ tab: name }),
+      },
+      t(`panes.${name}`),
+    ),
   );
   const looks = [false, true].map((raw) =>
-    h('button', { type: 'button', 'data-raw': String(raw), onclick: () => show({ raw }) }, t(raw ? 'panes.raw' : 'panes.markdown')),
+    h(
+      'button',
+      { type: 'button', 'data-raw': String(raw), onclick: () => show({ raw }) },
+      t(raw ? 'panes.raw' : 'panes.markdown'),
+    ),
   );
   const look = h('div.segments.look', { role: 'group', 'aria-label': t('panes.look') }, looks);
-  const legend = h('div.legend', { 'aria-hidden': 'true' }, ORIGINS.map((part) => h(`span.of-${part}`, {}, t(`origin.${part}`))));
+  const legend = h(
+    'div.legend',
+    { 'aria-hidden': 'true' },
+    ORIGINS.map((part) => h(`span.of-${part}`, {}, t(`origin.${part}`))),
+  );
   const jumps = h('div.segments.jumps', { role: 'group', 'aria-label': t('panes.sides') });
   const sides = h('div.sides', { id: 'sides', role: 'tabpanel' });
   let panes = [];
@@ -34,7 +52,16 @@ export function mount(element) {
     sides.style.setProperty('--sides', String(panes.length));
     jumps.replaceChildren(
       ...panes.map((one, i) =>
-        h('button', { type: 'button', 'aria-label': t('pane.side', { side: session.sides[i].id }), onclick: () => one.element.scrollIntoView({ inline: 'start', block: 'nearest', behavior: 'smooth' }) }, session.sides[i].id),
+        h(
+          'button',
+          {
+            type: 'button',
+            'aria-label': t('pane.side', { side: session.sides[i].id }),
+            onclick: () =>
+              one.element.scrollIntoView({ inline: 'start', block: 'nearest', behavior: 'smooth' }),
+          },
+          session.sides[i].id,
+        ),
       ),
     );
     drawView();
@@ -44,7 +71,9 @@ export function mount(element) {
   function drawView() {
     const { tab, raw } = session.view;
     tabs.forEach((button) => button.setAttribute('aria-selected', String(button.id === `tab-${tab}`)));
-    looks.forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.raw === String(raw))));
+    looks.forEach((button) =>
+      button.setAttribute('aria-pressed', String(button.dataset.raw === String(raw))),
+    );
     look.hidden = tab !== 'chat';
     legend.hidden = tab !== 'prompt';
     sides.setAttribute('aria-labelledby', `tab-${tab}`);
@@ -63,6 +92,9 @@ export function mount(element) {
   on('presets opened models sides', () => panes.forEach((one) => one.drawHead()));
   on('preview', () => panes.forEach((one) => one.drawPrompt()));
   onEvent((side, what, live, text) => panes.find((one) => one.id === side)?.hear(what, live, text));
-  element.append(h('div.toolbar', {}, h('div.tabs', { role: 'tablist' }, tabs), legend, h('span.grow'), jumps, look), sides);
+  element.append(
+    h('div.toolbar', {}, h('div.tabs', { role: 'tablist' }, tabs), legend, h('span.grow'), jumps, look),
+    sides,
+  );
   islandMounted('panes');
 }

@@ -57,7 +57,11 @@ let warmed = '';
 
 async function warm() {
   if (!session.draft || current) return;
-  const body = { sides: session.sides, draft: session.draft, conversation: JSON.stringify(session.conversation) };
+  const body = {
+    sides: session.sides,
+    draft: session.draft,
+    conversation: JSON.stringify(session.conversation),
+  };
   const key = JSON.stringify(body);
   if (key === warmed) return;
   warmed = key;

@@ -53,5 +53,9 @@ function piece([text, part, field, index]) {
   const number = part === 'example' || part === 'history' ? t('prompt.number', { n: index + 1 }) : '';
   const inside = has(`field.${field}`) ? ` · ${t(`field.${field}`)}` : '';
   const parity = part === 'example' && index % 2 ? ' odd' : '';
-  return h('span', { class: `of-${part} in-${field}${parity}`, title: `${t(`origin.${part}`)}${number}${inside}` }, text);
+  return h(
+    'span',
+    { class: `of-${part} in-${field}${parity}`, title: `${t(`origin.${part}`)}${number}${inside}` },
+    text,
+  );
 }

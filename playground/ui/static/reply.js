@@ -6,19 +6,29 @@ import { rendered } from './markdown.js';
 import { session } from './store.js';
 import { count, has, seconds, t } from './text.js';
 
+const NODE_CHARS = 400;
+
 export function replyView(turn, reply) {
-  const raw = document.createTextNode('');
+  let last = null; // the text node that grows
   const body = h('div.answer');
   const state = h('p.state');
   const trouble = h('div.trouble', { role: 'alert', hidden: true });
   const figures = h('p.figures');
-  const element = h('article.turn', {}, h('div.query', {}, turn.query), reply ? body : h('p.state', {}, t('reply.none')), state, trouble, figures);
+  const element = h(
+    'article.turn',
+    {},
+    h('div.query', {}, turn.query),
+    reply ? body : h('p.state', {}, t('reply.none')),
+    state,
+    trouble,
+    figures,
+  );
   let shown = ''; // 'raw' or 'markdown'
   let settled = Promise.resolve();
 
   function drawRaw() {
-    raw.data = reply.text;
-    if (shown !== 'raw') fill(body, raw);
+    last = document.createTextNode(reply.text);
+    fill(body, last);
     body.className = 'answer raw';
     shown = 'raw';
   }
@@ -43,8 +53,9 @@ export function replyView(turn, reply) {
     const open = live && live.state !== 'ended';
     element.classList.toggle('open', Boolean(open));
     // a failed answer may end anywhere in its Markdown, so it is shown as it was written
-    if (open || session.view.raw || reply.error || !reply.text.trim()) drawRaw();
-    else drawMarkdown();
+    const asWritten = open || session.view.raw || reply.error || !reply.text.trim();
+    if (asWritten && (shown !== 'raw' || !open)) drawRaw();
+    else if (!asWritten) drawMarkdown();
     const nothing = !open && !reply.text && !reply.error;
     fill(state, open ? stateText(live) : nothing ? t('reply.empty') : '');
     state.hidden = open ? live.state === 'writing' : !nothing;
@@ -59,10 +70,12 @@ export function replyView(turn, reply) {
     reply,
     element,
     draw,
+    // Short nodes, because a node that grows is laid out anew as a whole.
     add: (text) => {
-      if (shown !== 'raw') drawRaw();
-      else raw.appendData(text);
-      state.hidden = true;
+      if (shown !== 'raw') return drawRaw();
+      if (!state.hidden) state.hidden = true;
+      if (last.length < NODE_CHARS) last.appendData(text);
+      else body.append((last = document.createTextNode(text)));
     },
     get settled() {
       return settled;
@@ -81,8 +94,10 @@ function figuresOf(reply) {
   const figure = (text, hint) => parts.push(h('span', { title: hint ?? '' }, text));
   if (usage?.completion_tokens) {
     figure(t('unit.tokens', { n: usage.completion_tokens }));
-    if (usage.decode_s > 0) figure(t('reply.rate', { rate: usage.completion_tokens / usage.decode_s }), t('reply.rate.hint'));
-    if (reply.first_token_s !== null) figure(t('reply.first', { time: seconds(reply.first_token_s) }), t('reply.first.hint'));
+    if (usage.decode_s > 0)
+      figure(t('reply.rate', { rate: usage.completion_tokens / usage.decode_s }), t('reply.rate.hint'));
+    if (reply.first_token_s !== null)
+      figure(t('reply.first', { time: seconds(reply.first_token_s) }), t('reply.first.hint'));
   }
   const reason = `reply.${reply.finish_reason}`;
   if (has(reason)) figure(t(reason), t(`${reason}.hint`));
@@ -91,6 +106,8 @@ function figuresOf(reply) {
     figure(t('reply.cached', { cached: count(cached), all: count(all) }), t('reply.cached.hint'));
   }
   if (reply.dropped_turns) figure(t('reply.dropped', { n: reply.dropped_turns }), t('reply.dropped.hint'));
-  const copy = iconButton('copy', t('reply.copy'), () => navigator.clipboard.writeText(reply.text).catch(complain));
+  const copy = iconButton('copy', t('reply.copy'), () =>
+    navigator.clipboard.writeText(reply.text).catch(complain),
+  );
   return [...parts, reply.text ? copy : null];
 }

@@ -53,23 +53,29 @@ function onLine(line) {
   if (line.at === 'open') return;
   const live = current?.sides[line.side];
   if (!live || live.state === 'ended') return;
-  if (line.at === 'start') {
+  if (line.at === 'start' && live.state === 'waiting') {
     live.state = 'reading';
     live.promptTokens = line.prompt_tokens;
     live.reply.dropped_turns = line.dropped_turns;
     tell(line.side, 'start', live);
   } else if (line.at === 'text') {
-    live.state = 'writing';
-    live.firstAt ||= performance.now();
-    live.tokens += line.tokens;
-    live.reply.text += line.text;
-    tell(line.side, 'text', live, line.text);
-    save();
+    write(line.side, live, line.text, live.tokens + line.tokens);
+  } else if (line.at === 'all') {
+    write(line.side, live, line.text.slice(live.reply.text.length), line.tokens);
   } else if (line.at === 'end') {
     end(line.side, line.reply);
   } else if (line.at === 'cut') {
     end(line.side, { finish_reason: line.finish_reason, error: line.error });
   }
+}
+
+function write(side, live, text, tokens) {
+  live.state = 'writing';
+  live.firstAt ||= performance.now();
+  live.tokens = tokens;
+  live.reply.text += text;
+  if (text) tell(side, 'text', live, text);
+  save();
 }
 
 function end(side, reply) {

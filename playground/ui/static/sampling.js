@@ -28,8 +28,17 @@ export function sampling() {
     'details.sampling',
     {},
     h('summary', {}, h('h3', {}, t('sampling.title')), brief),
-    h('div.sampling-fields', {}, inputs.map(({ element: field }) => field)),
-    h('label.check', { for: penalizePrompt.id, title: t('sampling.penalize_prompt.hint') }, penalizePrompt, t('sampling.penalize_prompt')),
+    h(
+      'div.sampling-fields',
+      {},
+      inputs.map(({ element: field }) => field),
+    ),
+    h(
+      'label.check',
+      { for: penalizePrompt.id, title: t('sampling.penalize_prompt.hint') },
+      penalizePrompt,
+      t('sampling.penalize_prompt'),
+    ),
   );
   element.addEventListener('toggle', () => {
     if (session.view.sampling === element.open) return;
@@ -38,7 +47,14 @@ export function sampling() {
   });
 
   function numberField({ name, min, max, step, whole, empty }) {
-    const input = h('input', { type: 'number', id: `sampling-${name}`, min, max, step: 'any', inputMode: 'decimal' });
+    const input = h('input', {
+      type: 'number',
+      id: `sampling-${name}`,
+      min,
+      max,
+      step: 'any',
+      inputMode: 'decimal',
+    });
     if (empty === null) input.placeholder = t('sampling.random');
     const nudge = (event) => {
       if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
@@ -50,7 +66,12 @@ export function sampling() {
     const take = () => {
       const value = input.value === '' && !input.validity.badInput ? empty : Number(input.value);
       const right =
-        value === null || (value !== undefined && !input.validity.badInput && value >= min && value <= max && (!whole || Number.isInteger(value)));
+        value === null ||
+        (value !== undefined &&
+          !input.validity.badInput &&
+          value >= min &&
+          value <= max &&
+          (!whole || Number.isInteger(value)));
       input.setAttribute('aria-invalid', String(!right));
       if (!right) return;
       session.draft.sampling[name] = value;
@@ -70,7 +91,12 @@ export function sampling() {
 
   function drawBrief() {
     const { temperature, max_tokens: most } = session.draft.sampling;
-    fill(brief, temperature === 0 ? t('sampling.brief_greedy', { n: most }) : t('sampling.brief', { temperature, n: most }));
+    fill(
+      brief,
+      temperature === 0
+        ? t('sampling.brief_greedy', { n: most })
+        : t('sampling.brief', { temperature, n: most }),
+    );
   }
 
   return {

@@ -2,11 +2,11 @@
 //
 // sessionStorage holds this tab's own; localStorage the latest of any tab, from which a new tab starts.
 
-import { debounce } from './dom.js';
+import { throttle } from './dom.js';
 
 const KEY = 'icl-playground/session';
 const VERSION = 1;
-const SAVE_AFTER_MS = 300;
+const SAVE_AFTER_MS = 500;
 
 export const session = {
   version: VERSION,
@@ -86,5 +86,5 @@ function write() {
   }
 }
 
-export const save = debounce(() => session.draft && write(), SAVE_AFTER_MS);
+export const save = throttle(() => session.draft && write(), SAVE_AFTER_MS);
 addEventListener('pagehide', () => session.draft && write());

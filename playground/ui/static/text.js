@@ -18,8 +18,10 @@ export function has(key) {
   return key in catalog;
 }
 
+const numbers = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+
 export function count(n) {
-  return n.toLocaleString('en', { maximumFractionDigits: 1 });
+  return numbers.format(n);
 }
 
 /** 0.034 -> '34 ms', 1.27 -> '1.3 s' */

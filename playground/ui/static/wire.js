@@ -3,7 +3,8 @@
 let hooks = null;
 let mounted;
 const ready = new Promise((resolve) => (mounted = resolve));
-let seen = 0; // characters of the stream that were read
+let part = 0; // of the stream
+let seen = 0; // characters of that part that were read
 let reader = null; // who reads the lines of the run under way
 
 export function mount(element, given) {
@@ -32,7 +33,7 @@ export class Unreachable extends Error {}
 
 /** Start a run; `onLine` gets each line as it comes. One run at a time. */
 export function start(request, onLine) {
-  seen = 0;
+  part = seen = 0;
   reader = { run: request.run, onLine };
   hooks.trigger('click', { request: JSON.stringify(request) });
 }
@@ -42,11 +43,17 @@ export function leave() {
   reader = null;
 }
 
-// The value grows line by line, so a redraw that was skipped loses nothing. A new run starts afresh.
+// The value grows line by line, so a redraw that was skipped loses nothing; now and then it starts afresh,
+// as another part, with all that was written so far.
 function read() {
   const text = hooks.props.value;
   if (!reader || !text) return;
-  if (!text.startsWith(`{"run":"${reader.run}"`)) return; // the end of an earlier run
+  const opening = JSON.parse(text.slice(0, text.indexOf('\n')));
+  if (opening.run !== reader.run) return; // the end of an earlier run
+  if (opening.part !== part) {
+    part = opening.part;
+    seen = 0;
+  }
   const end = text.lastIndexOf('\n') + 1;
   if (end <= seen) return;
   const lines = text.slice(seen, end).split('\n');
