@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from playground.models.catalog import ModelEntry
 from playground.presets.preset import Preset, PresetExample
 from playground.services import DRAFT, SideSpec, Workbench
 from playground.settings import Settings
-from playground.types import Message
+from playground.types import Message, Piece, Reply
 
 DRAFT_PRESET = Preset(name="d", system="Sys", examples=(PresetExample(query="q", answer="ä"),))
 
@@ -176,3 +176,50 @@ def test_a_closed_workbench_loads_nothing(tmp_path: Path) -> None:
     workbench.close()
     with pytest.raises(EngineError, match="closing"):
         workbench.engine("wren/base")
+
+
+def test_a_model_unloaded_while_it_loads_is_freed_when_it_arrives(tmp_path: Path) -> None:
+    begun, gate, freed = threading.Event(), threading.Event(), threading.Event()
+
+    class Freed(FakeEngine):
+        def close(self) -> None:
+            super().close()
+            freed.set()
+
+    def opener(entry: ModelEntry) -> Engine:
+        begun.set()
+        gate.wait(5)
+        return Freed(FakeScript())
+
+    with _workbench(tmp_path, FakeScript(), opener) as workbench:
+        workbench.load("wren/base")
+        assert begun.wait(5)
+        workbench.unload("wren/base")
+        assert not freed.is_set()
+        gate.set()
+        assert freed.wait(5)
+
+
+def test_warming_computes_what_the_next_prompt_starts_with(tmp_path: Path) -> None:
+    warmed: list[tuple[Piece, ...]] = []
+    arrived = threading.Event()
+
+    class Warmable(FakeEngine):
+        def warm(self, pieces: Sequence[Piece], *, cancel: Cancel | None = None) -> None:
+            warmed.append(tuple(pieces))
+            arrived.set()
+
+    with _workbench(tmp_path, FakeScript(), lambda entry: Warmable(FakeScript())) as workbench:
+        side = SideSpec("wren/base", DRAFT)
+        workbench.engine("wren/base")
+        talk = Conversation().ask("q0").with_reply("A", Reply("a0"))
+        workbench.warm("tab", [("A", side), ("B", SideSpec("wren/instruct", "none"))], DRAFT_PRESET, talk)
+        assert arrived.wait(5)
+        prompt = workbench.preview(side, DRAFT_PRESET, [*talk.messages("A"), Message("user", "next?")]).prompt
+        text = "".join(piece.text for piece in warmed[0])
+        assert prompt.text.startswith(text)
+        assert prompt.text[len(text) :].startswith("next?")
+        assert {state.status for state in workbench.model_states() if state.kind == "instruct"} <= {
+            "unloaded",
+            "missing",
+        }
