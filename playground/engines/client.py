@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TypeVar
 
 from playground.engines.base import (
@@ -19,6 +20,7 @@ from playground.engines.base import (
     Scores,
 )
 from playground.engines.connection import Channel, Connection
+from playground.engines.cores import CoreShare
 from playground.engines.protocol import (
     Answer,
     CancelCall,
@@ -31,6 +33,7 @@ from playground.engines.protocol import (
     Progressed,
     Score,
     Scored,
+    SetThreads,
     Text,
     Tokenize,
     TokenSizes,
@@ -49,12 +52,21 @@ class WorkerEngine:
     Args:
         spec: What to load there.
         progress: Called with the fraction loaded, 0 to 1, from the reading thread.
+        cores: Shared with other engines while this one is at work.
 
     Raises:
         ModelLoadError, EngineMissingError: As the engine itself; also when loading killed the process.
     """
 
-    def __init__(self, spec: EngineSpec, *, progress: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        spec: EngineSpec,
+        *,
+        progress: Callable[[float], None] | None = None,
+        cores: CoreShare | None = None,
+    ) -> None:
+        self._cores = cores
+        self._threads: int | None = None
         self._spec = spec
         self._progress = progress
         self._lock = threading.Lock()
@@ -111,7 +123,7 @@ class WorkerEngine:
                 seed = (requests[index].sampling.seed or 0) + sample
                 yield Finished(index, sample, "cancelled", Usage(), seed)
             return
-        with self._connect().channel() as channel:
+        with self._busy(), self._connect().channel() as channel:
             try:
                 channel.send(Generate(channel.number, tuple(requests)))
                 with _CancelPassedOn(channel, cancel):
@@ -148,7 +160,7 @@ class WorkerEngine:
         cancel: Cancel | None = None,
     ) -> Scores:
         """Log-probabilities of the target's tokens; see ``Engine.score``."""
-        with self._connect().channel() as channel:
+        with self._busy(), self._connect().channel() as channel:
             channel.send(Score(channel.number, tuple(context), tuple(target), top, full, exact))
             with _CancelPassedOn(channel, cancel):
                 return _expect(channel, Scored).scores(self._info.n_vocab)
@@ -163,6 +175,14 @@ class WorkerEngine:
             with _CancelPassedOn(channel, cancel):
                 _expect(channel, Done)
 
+    def set_threads(self, count: int) -> None:
+        """Use this many threads from the next step on, and after a restart."""
+        self._threads = count
+        connection = self._connection
+        if connection is not None:
+            with suppress(EngineDiedError):
+                connection.send(SetThreads(count))
+
     def close(self) -> None:
         """End the process, which gives the memory back; again does nothing."""
         with self._lock:
@@ -170,6 +190,9 @@ class WorkerEngine:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _busy(self) -> AbstractContextManager[None]:
+        return self._cores.busy(self) if self._cores is not None else nullcontext()
 
     def _connect(self) -> Connection:
         """The running worker; started, and its model loaded, where there is none."""
@@ -181,6 +204,8 @@ class WorkerEngine:
                     self._connection.close()
                 self._connection = None
                 self._connection = Connection(self._spec, self._progress)
+                if self._threads is not None:
+                    self._connection.send(SetThreads(self._threads))
             return self._connection
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from playground.engines.base import Engine
+from playground.engines.cores import CoreShare
 from playground.engines.fake import FakeEngine
 from playground.engines.spec import EngineKind, EngineSpec
 from playground.errors import EngineMissingError, ModelLoadError
@@ -17,6 +18,7 @@ def open_engine(
     *,
     in_process: bool = False,
     progress: Callable[[float], None] | None = None,
+    cores: CoreShare | None = None,
 ) -> Engine:
     """A loaded engine, in a worker process of its own unless ``in_process``.
 
@@ -24,6 +26,7 @@ def open_engine(
         spec: What to load.
         in_process: Run it here; a crash of native code is then a crash of this process.
         progress: Called with the fraction loaded, 0 to 1, from another thread.
+        cores: Shared with other engines; without it the engine keeps the threads that the spec gives it.
 
     Raises:
         ModelLoadError: The file is missing, corrupt or no model, or does not fit.
@@ -33,7 +36,7 @@ def open_engine(
         return open_in_process(spec, progress=progress)
     from playground.engines.client import WorkerEngine
 
-    return WorkerEngine(spec, progress=progress)
+    return WorkerEngine(spec, progress=progress, cores=cores)
 
 
 def open_in_process(

@@ -20,8 +20,8 @@ from playground.engines.spec import EngineSpec
 from playground.types import Piece, Token, Usage
 
 _LENGTH = struct.Struct("<I")
-# A frame longer than this is no frame but a sign that something else wrote to the pipe.
-_LONGEST_BYTES = 1 << 30
+# What four bytes of length can say, with room for what stands around the payload.
+_LONGEST_BYTES = 4_290_000_000
 
 
 class Load(msgspec.Struct, tag=True):
@@ -77,13 +77,19 @@ class Warm(msgspec.Struct, tag=True):
     pieces: tuple[Piece, ...]
 
 
+class SetThreads(msgspec.Struct, tag=True):
+    """To the worker: use this many threads from the next step on; not answered."""
+
+    count: int
+
+
 class CancelCall(msgspec.Struct, tag=True):
     """To the worker: end a call."""
 
     call: int
 
 
-Request = Load | Tokenize | Detokenize | TokenSizes | Generate | Score | Warm | CancelCall
+Request = Load | Tokenize | Detokenize | TokenSizes | Generate | Score | Warm | CancelCall | SetThreads
 
 
 class Loading(msgspec.Struct, tag=True):
@@ -137,7 +143,16 @@ class Scored(msgspec.Struct, tag=True):
 
     @classmethod
     def of(cls, call: int, scores: Scores) -> Scored:
-        """The message for ``scores``."""
+        """The message for ``scores``.
+
+        Raises:
+            EngineError: They do not fit a frame.
+        """
+        if scores.full is not None and scores.full.nbytes > _LONGEST_BYTES:
+            raise errors.EngineError(
+                f"The full log-probabilities of {len(scores.full):,} tokens take "
+                f"{scores.full.nbytes / 1e9:.1f} GB; score a shorter text at a time."
+            )
         full = None if scores.full is None else scores.full.tobytes()
         return cls(call, scores.tokens, scores.usage, 0 if scores.full is None else len(scores.full), full)
 
@@ -206,7 +221,7 @@ def read_frame(pipe: BinaryIO) -> bytes | None:
     if head is None:
         return None
     (length,) = _LENGTH.unpack(head)
-    return _read_exactly(pipe, length) if length <= _LONGEST_BYTES else None
+    return _read_exactly(pipe, length)
 
 
 def _read_exactly(pipe: BinaryIO, size: int) -> bytes | None:

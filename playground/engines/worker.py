@@ -16,6 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from playground.engines.base import Cancel, Delta, Engine
+from playground.engines.cores import Threaded
 from playground.engines.protocol import (
     CancelCall,
     Detokenize,
@@ -32,6 +33,7 @@ from playground.engines.protocol import (
     Request,
     Score,
     Scored,
+    SetThreads,
     Text,
     Tokenize,
     TokenSizes,
@@ -139,6 +141,9 @@ class Worker:
                 threading.Thread(
                     target=self._run, args=(engine, request, cancel), name=f"call-{request.call}", daemon=True
                 ).start()
+            case SetThreads():
+                if isinstance(engine, Threaded):
+                    engine.set_threads(request.count)
             case Load():
                 self._out.write(Failed(0, "EngineError", "The worker has a model already."))
 

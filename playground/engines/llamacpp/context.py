@@ -77,6 +77,11 @@ class Context:
                 f"{log.reason() or 'not enough memory'}. Choose a smaller n_ctx."
             )
         self._memory = lib.llama_get_memory(self.handle)
+        if not self._memory:
+            self.close()
+            raise ModelLoadError(
+                f"{model.path.name} holds no model that continues a text; choose another file."
+            )
         self._abort = AbortFlag()
         self._abort.attach(self.handle)
         size = options.n_batch
@@ -98,6 +103,8 @@ class Context:
         self._batch.logits = self._pointer(self._wants, ctypes.c_int8)
         self._filled = 0
         self.native_s = 0.0
+        # May be set from any thread; the next decode takes it over.
+        self.threads = self._threads = options.n_threads
 
     @staticmethod
     def _pointer(array: np.ndarray[tuple[int], np.dtype[np.generic]], kind: type) -> object:
@@ -158,6 +165,9 @@ class Context:
             EngineError: The library refused the batch.
         """
         self._batch.n_tokens = self._filled
+        if self.threads != self._threads:
+            self._threads = self.threads
+            lib.llama_set_n_threads(self.handle, self._threads, self._threads)
         started = time.perf_counter()
         result = lib.llama_decode(self.handle, self._batch)
         self.native_s += time.perf_counter() - started

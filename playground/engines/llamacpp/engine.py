@@ -88,6 +88,10 @@ class LlamaCppEngine:
         """Seconds spent inside the native decode so far; for benchmarks."""
         return self._context.native_s
 
+    def set_threads(self, count: int) -> None:
+        """Use this many threads from the next step on; exact mode keeps its own."""
+        self._context.threads = max(1, count)
+
     def tokenize(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> list[int]:
         """Token ids of the pieces joined, in the calling thread."""
         with self._lock:

@@ -104,7 +104,10 @@ class DecodeLoop:
 
     def do(self, errand: Errand) -> None:
         """Run something in the loop's thread between two steps, and wait for it."""
-        self._inbox.put(errand)
+        with self._door:
+            if self._closing:
+                raise EngineError("The model was closed; open it again.")
+            self._inbox.put(errand)
         errand.done.wait()
 
     def close(self) -> None:

@@ -56,15 +56,22 @@ class Model:
         if not self.handle:
             why = log.reason() or "llama.cpp could not read it"
             raise ModelLoadError(f"{path.name} could not be loaded: {why}. Download or convert it again.")
-        if not lib.llama_model_has_decoder(self.handle) or not self._has_vocab():
+        if not self._continues_text():
             self.close()
-            raise ModelLoadError(f"{path.name} holds no text model that can continue a text.")
+            raise ModelLoadError(f"{path.name} holds no model that continues a text; choose another file.")
         self.vocab = Vocab(lib.llama_model_get_vocab(self.handle))
         self.load_s = time.perf_counter() - started
 
-    def _has_vocab(self) -> bool:
+    def _continues_text(self) -> bool:
+        """Whether it is a decoder over text, left to right; embedders and translators are not."""
         vocab = lib.llama_model_get_vocab(self.handle)
-        return bool(vocab) and lib.llama_vocab_type(vocab) != lib.LLAMA_VOCAB_TYPE_NONE
+        return bool(
+            vocab
+            and lib.llama_vocab_type(vocab) != lib.LLAMA_VOCAB_TYPE_NONE
+            and lib.llama_model_has_decoder(self.handle)
+            and not lib.llama_model_has_encoder(self.handle)
+            and not lib.llama_model_is_diffusion(self.handle)
+        )
 
     @property
     def n_ctx_train(self) -> int:
