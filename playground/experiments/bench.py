@@ -19,6 +19,7 @@ from playground.engines.base import Delta, Engine, Finished, GenerateRequest
 from playground.engines.load import EngineSpec, open_engine
 from playground.experiments.bench_baseline import HighLevel
 from playground.experiments.bench_model import SMALL, WIDE, ModelShape, write_random_model
+from playground.experiments.bench_peer import Peer
 from playground.types import Origin, Piece, SamplingParams
 
 _ORIGIN = Origin("turn", "query")
@@ -37,6 +38,7 @@ class BenchOptions:
         n_threads: For both sides. n_ubatch: For both sides.
         narrow: The model of most rows. wide: The one with the wide vocabulary.
         model: A real file instead of ``narrow``.
+        peer: Address of a llama-server that has the same file loaded; measured too where it is given.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class BenchOptions:
     narrow: ModelShape = SMALL
     wide: ModelShape = WIDE
     model: Path | None = None
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,12 @@ class Row:
 
 
 def run_bench(options: BenchOptions, *, only: tuple[str, ...] = ()) -> Iterator[Row]:
-    """Measure row after row. ``only`` names groups: preset, stream, questions, score, disk, edit, worker."""
+    """Measure row after row.
+
+    Args:
+        options: What, and how large.
+        only: Names of groups; all without it: preset, stream, questions, score, disk, edit, worker, peer.
+    """
     narrow = options.model or write_random_model(
         options.folder / f"random-{options.narrow.name}.gguf", options.narrow
     )
@@ -92,6 +100,7 @@ def run_bench(options: BenchOptions, *, only: tuple[str, ...] = ()) -> Iterator[
         "disk": _disk,
         "edit": _edit,
         "worker": _worker,
+        "peer": _peer,
     }
     for name, group in groups.items():
         if not only or name in only:
@@ -343,6 +352,34 @@ def _edit(options: BenchOptions, path: Path) -> Iterator[Row]:
     engine.close()
     against = "without an edit"
     yield _row("first token after an edit and a pause", "s", edited_s, plain_s, 1 / 1.2, against=against)
+
+
+def _peer(options: BenchOptions, path: Path) -> Iterator[Row]:
+    """A llama-server over HTTP in the same run; goals are against its defaults."""
+    if not options.peer:
+        return
+    material = _Material(options)
+    peer, engine = Peer(options.peer), open_engine(_spec(options, path))
+    preset = material.preset("A")
+    _first_s(engine, preset + material.question())
+    peer.first_token_s(preset + material.question())
+    first: tuple[list[float], list[float]] = ([], [])
+    single: tuple[list[float], list[float]] = ([], [])
+    many: tuple[list[float], list[float]] = ([], [])
+    for _ in range(options.rounds):
+        text = preset + material.question()
+        first[0].append(_first_s(engine, text))
+        first[1].append(peer.first_token_s(text))
+        single[0].append(_rate(engine, _ask(text, reply=options.reply)))
+        single[1].append(peer.rate(text, options.reply))
+    for _ in range(max(1, options.rounds // 2)):
+        texts = [preset + material.question() for _ in range(options.questions)]
+        many[0].append(_all_s(engine, texts, options.reply) / options.questions)
+        many[1].append(peer.all_s(texts, options.reply) / options.questions)
+    engine.close()
+    yield _row("warm prefix, first token", "s", *first, 1.7, against="llama-server")
+    yield _row("single stream", "tok/s", *single, 1.2, against="llama-server")
+    yield _row(f"{options.questions} questions, warm prefix, each", "s", *many, 1.8, against="llama-server")
 
 
 def _worker(options: BenchOptions, path: Path) -> Iterator[Row]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from playground.errors import EngineError
 from playground.experiments.bench import BenchOptions, Row, json_line, run_bench, table
 from playground.experiments.bench_model import SMALL, WIDE, ModelShape, write_random_model
+from playground.experiments.bench_peer import Peer
+from playground.experiments.bench_picture import picture
 
 TINY = ModelShape("tiny", 2, 64, 4, 2, 128, 400, "Q8_0", n_ctx=1024)
 TINY_WIDE = ModelShape("tiny wide", 1, 64, 2, 1, 64, 2000, "Q4_0", n_ctx=1024)
@@ -29,6 +36,62 @@ def test_every_row_is_measured(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert len(table(rows).splitlines()) == 12
     assert len(json.loads(json_line(rows))["rows"]) == 11
     assert "\n" not in json_line(rows)
+
+
+class _Completions(BaseHTTPRequestHandler):
+    """What a llama-server says, as far as the benchmark listens."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200 if self.path == "/completion" else 404)
+        self.end_headers()
+        for number in range(asked["n_predict"]):
+            self.wfile.write(b"data: " + json.dumps({"content": "x", "tokens": [number]}).encode() + b"\n\n")
+            self.wfile.flush()
+        self.wfile.write(b'data: {"content": "", "stop": true}\n\n')
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_peer_is_measured_in_the_same_run(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Completions) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        options = BenchOptions(
+            tmp_path,
+            rounds=1,
+            prefix=128,
+            question=12,
+            reply=6,
+            history=8,
+            questions=3,
+            narrow=TINY,
+            peer=url,
+        )
+        rows = list(run_bench(options, only=("peer",)))
+        with pytest.raises(EngineError, match="answered 404"):
+            Peer(url + "/elsewhere")
+        server.shutdown()
+        thread.join()
+    assert [row.against for row in rows] == ["llama-server"] * 3
+    assert list(run_bench(replace(options, peer=""), only=("peer",))) == []
+
+
+def test_a_peer_that_is_not_there_is_one_sentence() -> None:
+    with pytest.raises(EngineError, match="does not answer"):
+        Peer("http://127.0.0.1:9")
+    with pytest.raises(EngineError, match="no address of a server"):
+        Peer("nonsense")
+
+
+def test_the_picture_shows_every_row() -> None:
+    rows = [Row("one & two", "s", 1.0, 2.0, 2.0, 3.0), Row("three", "s", 3.0, 2.0, 0.66, None)]
+    drawn = picture(rows, "A bench")
+    root = ElementTree.fromstring(drawn)
+    assert "one &amp; two" in drawn
+    assert len(root.findall("{*}rect")) == 3
 
 
 def test_a_missed_goal_is_marked() -> None:

@@ -230,7 +230,7 @@ class ScoreLane(Lane):
             stats = row_stats(row, self._score.top)
             self._tokens.append(described(self._vocab, token, row, stats))
             if self._score.full:
-                self._rows.append(log_probabilities(row))
+                self._rows.append(log_probabilities(row, stats))
             self._next += 1
 
     def complete(self) -> None:

@@ -75,8 +75,7 @@ def top_ids(row: FloatArray, top: int) -> IntArray:
     return ids
 
 
-def log_probabilities(row: FloatArray) -> FloatArray:
+def log_probabilities(row: FloatArray, stats: RowStats) -> FloatArray:
     """Natural-log probabilities ``[n_vocab]`` of a row, float32."""
-    stats = row_stats(row, 0)
     result: FloatArray = (row - np.float32(stats.log_sum)).astype(np.float32)
     return result
