@@ -54,10 +54,43 @@ def vocabulary(shape: Shape) -> list[str]:
     return [*tokens, BOS, EOS, TURN]
 
 
-def write_model(path: Path, shape: Shape = TINY, *, seed: int = 0, add_bos: bool = True) -> Path:
+def _add_byte_level_tokenizer(writer: gguf.GGUFWriter, shape: Shape) -> list[str]:
+    tokens = vocabulary(shape)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    kinds = [gguf.TokenType.NORMAL] * (len(tokens) - 3) + [gguf.TokenType.CONTROL] * 3
+    writer.add_token_types(kinds)
+    writer.add_token_merges(list(MERGES))
+    writer.add_bos_token_id(len(tokens) - 3)
+    writer.add_eos_token_id(len(tokens) - 2)
+    return tokens
+
+
+def _add_sentence_piece_tokenizer(writer: gguf.GGUFWriter) -> list[str]:
+    """Llama 2's kind: a space in front of the text, bytes where no token fits, and a scored vocabulary.
+
+    ``</s`` and ``s>`` are tokens, so that merging could make the control token out of plain text.
+    """
+    pieces = ["▁", "▁the", "he", "th", "the", "▁t", "</", "s>", "</s", *"abcdefghijklmnopqrstuvwxyz<>/."]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{value:02X}>" for value in range(256)), *pieces]
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    kinds += [gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * len(pieces)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * 259 + [-float(number) for number in range(len(pieces))])
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_space_prefix(True)
+    return tokens
+
+
+def write_model(
+    path: Path, shape: Shape = TINY, *, seed: int = 0, add_bos: bool = True, sentence_piece: bool = False
+) -> Path:
     """Write a GGUF with random weights to ``path`` and return it."""
     draw = np.random.default_rng(seed)
-    tokens = vocabulary(shape)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny random")
     writer.add_context_length(shape.n_ctx)
@@ -68,14 +101,9 @@ def write_model(path: Path, shape: Shape = TINY, *, seed: int = 0, add_bos: bool
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(shape.width // shape.heads)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    kinds = [gguf.TokenType.NORMAL] * (len(tokens) - 3) + [gguf.TokenType.CONTROL] * 3
-    writer.add_token_types(kinds)
-    writer.add_token_merges(list(MERGES))
-    writer.add_bos_token_id(len(tokens) - 3)
-    writer.add_eos_token_id(len(tokens) - 2)
+    tokens = (
+        _add_sentence_piece_tokenizer(writer) if sentence_piece else _add_byte_level_tokenizer(writer, shape)
+    )
     writer.add_add_bos_token(add_bos)
 
     def add(name: str, rows: int, columns: int, scale: float) -> None:
