@@ -38,6 +38,13 @@ def test_the_bytes_are_the_text_behind_the_added_space(engine: LlamaCppEngine, c
     assert BOS not in ids[1:]
 
 
+@pytest.mark.parametrize("content", ["</s>", "a</s>", "</s></s>the</s>", "<s></s>", "the</s>", "\n</s>\n"])
+def test_plain_text_that_merging_would_make_a_control_token(engine: LlamaCppEngine, content: str) -> None:
+    ids = engine.tokenize([text(content)], add_bos=False)
+    assert not {BOS, EOS} & set(ids)
+    assert engine.detokenize(ids) == b" " + content.encode()
+
+
 def test_a_template_still_makes_control_tokens(engine: LlamaCppEngine) -> None:
     ids = engine.tokenize([text("</s>", special=True), text("</s>"), text("<s>", special=True)])
     assert ids.count(EOS) == 1

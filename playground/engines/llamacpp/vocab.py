@@ -155,27 +155,41 @@ class Vocab:
         if at < len(joined):
             yield at, len(joined), None
 
-    def _encode_text(self, text: bytes, offset: int, encoded: Encoded) -> None:
-        """Append the tokens of a fragment without special tokens."""
-        ids = self._native(text)
-        forbidden = next((i for i, token in enumerate(ids) if token in self._special_ids), None)
-        if forbidden is not None and len(self.piece(ids[forbidden])) > 1:
-            # Merging or a whole-word look-up made a control token out of plain text: cut it in two.
-            cut = text.find(self.piece(ids[forbidden])) + 1
-            if cut > 0:
-                self._encode_text(text[:cut], offset, encoded)
-                self._encode_text(text[cut:], offset + cut, encoded)
-                return
+    def _encode_text(self, text: bytes, offset: int, encoded: Encoded, *, follows: bool = False) -> None:
+        """Append the tokens of a fragment without special tokens.
+
+        ``follows``: The fragment goes on from text before it, so that no space is put in front.
+        """
+        ids = self._following(text) if follows else self._native(text)
         # Bytes that the tokenizer added in front are not in the text.
-        at = offset - (1 if self._is_spm and self._adds_space(text, ids) else 0)
-        end = offset + len(text)
+        at = offset - (not follows and self._is_spm and self._adds_space(text, ids))
+        starts: list[int] = []
         for token in ids:
-            encoded.ids.append(token)
-            encoded.starts.append(min(max(at, offset), end))
+            starts.append(min(max(at, offset), offset + len(text)))
             at += len(self.piece(token))
+        for index, token in enumerate(ids):
+            if token in self._special_ids and len(self.piece(token)) > 1:
+                # Merging or a whole-word look-up made a control token out of plain text: cut it in two.
+                cut = starts[index] - offset + 1
+                self._encode_text(text[:cut], offset, encoded, follows=follows)
+                self._encode_text(text[cut:], offset + cut, encoded, follows=True)
+                return
+        encoded.ids.extend(ids)
+        encoded.starts.extend(starts)
 
     def _adds_space(self, text: bytes, ids: Sequence[int]) -> bool:
         return sum(len(self.piece(token)) for token in ids) == len(text) + 1
+
+    def _following(self, text: bytes) -> list[int]:
+        """Tokens of a text that others stand before: behind a line end, which is then taken off."""
+        if not self._is_spm:
+            return self._native(text)
+        ids = self._native(b"\n" + text)
+        wanted = 1 + len(text) + self._adds_space(b"\n" + text, ids)
+        while ids and wanted > len(text):
+            wanted -= len(self.piece(ids[0]))
+            ids = ids[1:]
+        return ids
 
     def _native(self, text: bytes) -> list[int]:
         capacity = len(text) + 8
