@@ -128,6 +128,6 @@ export function mount(element) {
   );
   drawButtons();
   autosize(box);
-  if (innerWidth > 800) box.focus(); // typing may begin before the rest of the page is there
+  if (matchMedia('(hover: hover)').matches) box.focus(); // typing may begin before the rest of the page is there
   islandMounted('composer');
 }

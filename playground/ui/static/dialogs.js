@@ -4,11 +4,12 @@ import { h, fill, iconButton } from './dom.js';
 import { t } from './text.js';
 
 const NOTICE_MS = 9000;
+const MOST_NOTICES = 3;
 let stack = null;
 
 /** A notice at the edge of the page; with `action` a button that takes something back. */
 export function notice(text, { action, onAction, kind = 'info', stays = false } = {}) {
-  stack ??= document.body.appendChild(h('div.notices', { role: 'status', 'aria-live': 'polite' }));
+  stack ??= document.getElementById('panes').appendChild(h('div.notices', { role: 'status', 'aria-live': 'polite' }));
   const close = () => box.remove();
   const box = h(
     `div.notice.${kind}`,
@@ -18,6 +19,7 @@ export function notice(text, { action, onAction, kind = 'info', stays = false } 
     iconButton('close', t('dialog.close'), close),
   );
   stack.append(box);
+  if (stack.children.length > MOST_NOTICES) stack.firstChild.remove();
   if (!stays) setTimeout(close, NOTICE_MS);
   return close;
 }

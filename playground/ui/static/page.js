@@ -8,6 +8,7 @@ import { applyTheme } from './themes.js';
 import { notice } from './dialogs.js';
 import { Unreachable, call } from './wire.js';
 
+const SIDEBAR_FITS_PX = 1000; // as in editor.css
 const ISLANDS = ['header', 'editor', 'panes', 'composer'];
 const waiting = new Set(ISLANDS);
 let islandsMounted;
@@ -33,7 +34,7 @@ async function begin() {
   });
   if (!kept || !session.sides.length) session.sides = booted.sides;
   session.conversation ??= conversations.empty();
-  session.view.sidebar ??= innerWidth > 800;
+  session.view.sidebar ??= innerWidth > SIDEBAR_FITS_PX;
   if (!session.draft && booted.draft) openDraft(booted.draft, savedAs(booted.draft.name));
   loadChosen();
   touch('ready', 'opened', 'view');
