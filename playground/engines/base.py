@@ -75,6 +75,8 @@ class EngineInfo:
         bos_text / eos_text: Their texts, for chat templates; empty where there is none.
         parameters, size_bytes: Of the weights. load_s: seconds it took to load.
         device, dtype: Where it runs (``cpu``, ``cuda:0``) and in what numbers (``bfloat16``), where chosen.
+        lacks: What it cannot do, each with the reason as a sentence.
+        counts_estimated: Its token counts are estimates, because nobody here has its tokenizer.
     """
 
     name: str
@@ -96,6 +98,8 @@ class EngineInfo:
     capabilities: tuple[Capability, ...] = ("generate", "score")
     device: str = ""
     dtype: str = ""
+    lacks: tuple[tuple[Capability, str], ...] = ()
+    counts_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

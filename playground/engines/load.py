@@ -32,7 +32,8 @@ def open_engine(
         ModelLoadError: The file is missing, corrupt or no model, or does not fit.
         EngineMissingError: The engine's package is not installed.
     """
-    if in_process:
+    if in_process or spec.kind == "server":
+        # A server is a process of its own already.
         return open_in_process(spec, progress=progress)
     from playground.engines.client import WorkerEngine
 
@@ -50,6 +51,8 @@ def open_in_process(
         return _open_fake(spec, die)
     if spec.kind == "transformers":
         return _open_transformers(spec, progress)
+    if spec.kind == "server":
+        return _open_server(spec)
     try:
         from playground.engines.llamacpp.engine import LlamaCppEngine
     except ImportError as error:
@@ -73,6 +76,19 @@ def _open_transformers(spec: EngineSpec, progress: Callable[[float], None] | Non
             "install it with: pip install 'icl-playground[torch]'"
         ) from error
     return TransformersEngine(spec, progress=progress)
+
+
+def _open_server(spec: EngineSpec) -> Engine:
+    try:
+        from playground.engines.server.engine import ServerEngine
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "openai":
+            raise
+        raise EngineMissingError(
+            "Speaking to a server needs openai, which is not installed; "
+            "install it with: pip install 'icl-playground[server]'"
+        ) from error
+    return ServerEngine(spec)
 
 
 def _open_fake(spec: EngineSpec, die: Callable[[], None] | None) -> FakeEngine:

@@ -25,7 +25,7 @@ def _load_helper(name: str) -> ModuleType:
     return module
 
 
-for helper in ("tiny_model", "tiny_folder", "asking"):
+for helper in ("tiny_model", "tiny_folder", "asking", "bad_server"):
     if helper not in sys.modules:
         _load_helper(helper)
 

@@ -185,9 +185,7 @@ def find_folder(path: str) -> Path:
     Raises:
         ModelLoadError: There is none, or it holds no safetensors.
     """
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        folder = _downloaded(path)
+    folder = find_tokenizer_folder(path)
     if not (folder / "config.json").is_file():
         raise ModelLoadError(f"{folder} is no transformers model: it has no config.json.")
     if not any(folder.glob("*.safetensors")):
@@ -196,6 +194,12 @@ def find_folder(path: str) -> Path:
             "loaded. Download the safetensors version, or convert it."
         )
     return folder
+
+
+def find_tokenizer_folder(path: str) -> Path:
+    """As ``find_folder``, where the weights need not be there."""
+    folder = Path(path).expanduser()
+    return folder if folder.is_dir() else _downloaded(path)
 
 
 def _downloaded(path: str) -> Path:
