@@ -18,10 +18,11 @@ export function has(key) {
   return key in catalog;
 }
 
-const numbers = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
 export function count(n) {
-  return numbers.format(n);
+  return (n < 100 ? tenths : whole).format(n);
 }
 
 /** 0.034 -> '34 ms', 1.27 -> '1.3 s' */
