@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from asking import ask, request, text
+from hypothesis import HealthCheck, given, settings, strategies
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config
 from transformers.generation.logits_process import (
@@ -26,6 +27,7 @@ from transformers.generation.logits_process import (
 
 from playground.engines.base import Cancel, GenerateRequest
 from playground.engines.decoding import DecodeAbortedError, DecodeFullError
+from playground.engines.llamacpp.jobs import Errand
 from playground.engines.load import EngineSpec, open_engine
 from playground.engines.transformers.cells import CellPool, attention_rows
 from playground.engines.transformers.context import TorchContext, TorchOptions
@@ -279,6 +281,20 @@ def test_a_model_that_answers_otherwise_in_a_batch_is_refused(spec: EngineSpec) 
         check_batching(model, TorchContext(model.model, replace(options, sliding=2)))
 
 
+def test_threads_can_be_changed_while_it_runs(spec: EngineSpec) -> None:
+    opened = TransformersEngine(spec)
+    seen: list[int] = []
+    # Torch keeps the number for each thread that asks.
+    look = Errand(lambda: seen.append(torch.get_num_threads()))
+    opened.set_threads(2)
+    ask(opened, request(opened, max_tokens=2))
+    opened._loop.do(look)
+    ask(opened, replace(request(opened, max_tokens=2), exact=True))
+    opened._loop.do(look)
+    assert seen == [2, 1]
+    opened.close()
+
+
 # --- cancelling, and the context underneath
 
 
@@ -415,8 +431,11 @@ class SentencePiece:
         from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
         words = ["<unk>", "<s>", "</s>", *(f"<0x{value:02X}>" for value in range(256)), "▁", "h", "i", "▁h"]
+        words += ["<", "/", "s", ">", "</", "s>"]
         vocab = {word: number for number, word in enumerate(words)}
-        model = models.BPE(vocab, [("▁", "h")], unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+        # Merging makes the control token of its plain text here.
+        merges = [("▁", "h"), ("<", "/"), ("s", ">"), ("</", "s>")]
+        model = models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
         self.backend_tokenizer = Tokenizer(model)
         self.backend_tokenizer.normalizer = normalizers.Sequence(
             [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
@@ -432,13 +451,24 @@ class SentencePiece:
         return {"input_ids": [1, *self.backend_tokenizer.encode(content).ids]}
 
 
-def test_sentence_pieces_are_bytes_and_places_too() -> None:
-    vocab = Vocab(SentencePiece(), 263, [2])
-    encoded = vocab.encode([text("hi hé")])
+@pytest.fixture(scope="module")
+def sentence_pieces() -> Vocab:
+    return Vocab(SentencePiece(), 269, [2])
+
+
+def test_sentence_pieces_are_bytes_and_places_too(sentence_pieces: Vocab) -> None:
+    encoded = sentence_pieces.encode([text("hi hé")])
     assert encoded.ids[0] == 1
-    assert vocab.decode(encoded.ids[1:]) == " hi hé".encode()
+    assert sentence_pieces.decode(encoded.ids[1:]) == " hi hé".encode()
     assert encoded.starts == [-1, 0, 1, 2, 4, 5]
-    assert vocab.encode([text("a</s>b")]).ids.count(2) == 0
-    assert vocab.encode([text("</s>", special=True)]).ids == [1, 2]
-    assert vocab.is_end(2)
-    assert vocab.bos == 1
+    assert sentence_pieces.is_end(2)
+    assert sentence_pieces.bos == 1
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=strategies.text("hi </s>.é日\n", max_size=30))
+def test_plain_text_never_becomes_a_control_token(sentence_pieces: Vocab, content: str) -> None:
+    ids = sentence_pieces.encode([text(content)], add_bos=False).ids
+    assert not {1, 2} & set(ids)
+    assert sentence_pieces.decode(ids) == (b" " if content else b"") + content.encode()
+    assert sentence_pieces.encode([text("</s>", special=True)]).ids == [1, 2]

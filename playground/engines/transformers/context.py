@@ -63,6 +63,8 @@ class TorchContext:
         self.options = options
         self.handle: object = None
         self._model: Any = model
+        # May be set from any thread; the next decode takes it over, for torch keeps a number a thread.
+        self.threads: int | None = None
         self._device = model.device
         self._pool = CellPool(options.n_cells)
         self._place = BatchPlace()
@@ -120,6 +122,8 @@ class TorchContext:
             ) from error
 
     def _forward(self, taken: IntArray) -> None:
+        if self.threads is not None and self.threads != torch.get_num_threads():
+            torch.set_num_threads(self.threads)
         window = self._pool.window([run.seq for run in self._runs])
         picked = window.picked
         self._place.written = self._tensor(taken)

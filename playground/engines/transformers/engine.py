@@ -34,23 +34,33 @@ class TransformersEngine(BatchedEngine):
     Args:
         spec: The folder or repository, and how to run it.
         progress: Called with the fraction loaded, 0 to 1.
+        model: Loaded already, in place of what the spec names; for measurements.
 
     Raises:
         ModelLoadError: With one sentence that says what is wrong.
     """
 
-    def __init__(self, spec: EngineSpec, *, progress: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        spec: EngineSpec,
+        *,
+        progress: Callable[[float], None] | None = None,
+        model: TorchModel | None = None,
+    ) -> None:
         started = time.perf_counter()
-        model = TorchModel(spec, progress=progress)
+        model = model or TorchModel(spec, progress=progress)
         n_ctx = spec.n_ctx or min(model.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
         options = _options(spec, model, n_ctx)
         context = TorchContext(model.model, options)
+        threads = context.threads = spec.n_threads or torch.get_num_threads()
         check_batching(model, context)
         store = LineStore(context, parked_bytes=0, can_rewind=True)
         exact: list[TorchContext] = []
 
         def open_exact() -> TorchContext:
             exact.append(TorchContext(model.model, replace(options, n_cells=n_ctx, n_seqs=1, n_batch=CHUNK)))
+            # Its floats depend on the number of threads, which others may change.
+            exact[0].threads = threads
             return exact[0]
 
         loop = DecodeLoop(
@@ -66,6 +76,11 @@ class TransformersEngine(BatchedEngine):
 
         info = _info(model, n_ctx=n_ctx, load_s=time.perf_counter() - started)
         super().__init__(info, model.vocab, loop, free)
+        self._context = context
+
+    def set_threads(self, count: int) -> None:
+        """Use this many threads from the next step on; exact mode keeps its own."""
+        self._context.threads = max(1, count)
 
 
 def _options(spec: EngineSpec, model: TorchModel, n_ctx: int) -> TorchOptions:

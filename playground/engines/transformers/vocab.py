@@ -169,25 +169,48 @@ class Vocab:
         if at < len(joined):
             yield at, len(joined), None
 
-    def _encode_text(self, text: bytes, offset: int, encoded: Encoded) -> None:
-        """Append the tokens of a fragment without special tokens."""
-        ids: list[int] = self._tokenizer.encode(text.decode(), add_special_tokens=False).ids
-        forbidden = next((token for token in ids if token in self._special_ids), None)
-        if forbidden is not None and len(self.piece(forbidden)) > 1:
-            # A whole-word look-up made a control token out of plain text: cut it in two.
-            cut = text.find(self.piece(forbidden)) + 1
-            if cut > 0 and text[cut : cut + 1].isascii():
-                self._encode_text(text[:cut], offset, encoded)
-                self._encode_text(text[cut:], offset + cut, encoded)
+    def _encode_text(self, text: bytes, offset: int, encoded: Encoded, *, follows: bool = False) -> None:
+        """Append the tokens of a fragment without special tokens.
+
+        ``follows``: The fragment goes on from text before it, so that no space is put in front.
+        """
+        ids = self._following(text) if follows else self._plain(text)
+        # Bytes that the tokenizer added in front are not in the text.
+        at = offset - (not follows and self._adds_space(text, ids))
+        starts: list[int] = []
+        for token in ids:
+            starts.append(min(max(at, offset), offset + len(text)))
+            at += len(self.piece(token))
+        for index, token in enumerate(ids):
+            if token in self._special_ids and len(self.piece(token)) > 1:
+                # Merging or a whole-word look-up made a control token out of plain text: cut it in two.
+                cut = starts[index] - offset + 1
+                while cut < len(text) and text[cut] & 0xC0 == 0x80:
+                    cut += 1
+                self._encode_text(text[:cut], offset, encoded, follows=follows)
+                self._encode_text(text[cut:], offset + cut, encoded, follows=True)
                 return
-        # A sentence-piece tokenizer puts a space in front of each fragment that is not in the text.
-        sizes = [len(self.piece(token)) for token in ids]
-        at = offset - (1 if self._added_space and sum(sizes) == len(text) + 1 else 0)
-        end = offset + len(text)
-        for token, size in zip(ids, sizes, strict=True):
-            encoded.ids.append(token)
-            encoded.starts.append(min(max(at, offset), end))
-            at += size
+        encoded.ids.extend(ids)
+        encoded.starts.extend(starts)
+
+    def _plain(self, text: bytes) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text.decode(), add_special_tokens=False).ids
+        return ids
+
+    def _adds_space(self, text: bytes, ids: Sequence[int]) -> bool:
+        """A sentence-piece tokenizer puts a space in front of each fragment that is not in the text."""
+        return self._added_space and sum(len(self.piece(token)) for token in ids) == len(text) + 1
+
+    def _following(self, text: bytes) -> list[int]:
+        """Tokens of a text that others stand before: behind a line end, which is then taken off."""
+        if not self._added_space:
+            return self._plain(text)
+        ids = self._plain(b"\n" + text)
+        left = 1 + len(text) + self._adds_space(b"\n" + text, ids)
+        while ids and left > len(text):
+            left -= len(self.piece(ids[0]))
+            ids = ids[1:]
+        return ids
 
 
 def _token_bytes(text: str, table: dict[str, int] | None) -> bytes:
