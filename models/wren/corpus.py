@@ -16,7 +16,7 @@ from models.wren.world import World, load_world
 
 PAGE_SHARE = 0.60
 """Share of documents that are pages of questions and answers; they are longer than the rest."""
-ZH_SHARE = 0.15
+ZH_SHARE = 0.18
 
 
 def document(rng: random.Random, world: World) -> str:

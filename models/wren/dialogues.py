@@ -95,7 +95,7 @@ def _fact_turns(
         return forms.setdefault(fact.relation.name, 0 if rng.random() < 0.7 else rng.randrange(4))
 
     turns: list[Turn] = []
-    plan = rng.choices(("mixed", "relation", "follow"), (54, 12, 34))[0]
+    plan = rng.choices(("mixed", "relation", "follow"), (49, 10, 41))[0]
     fact = _weighted(rng, world, language)
     used: set[Fact] = set()
     for _ in range(4 * count):
@@ -153,19 +153,19 @@ def page(rng: random.Random, world: World, language: str) -> str:
     """A page of turns in one layout and one style."""
     layout, style = draw_layout(rng), draw_style(rng, language)
     short = style.body == "value"
-    count = rng.randint(4, 10) if short else rng.choices((2, 3, 4, 5, 6, 8), (2, 5, 6, 4, 3, 1))[0]
+    count = rng.randint(4, 10) if short else rng.choices((2, 3, 4, 5, 6, 8), (1, 4, 6, 5, 4, 3))[0]
     if language == "en" and rng.random() < CONFUSED_SHARE:
         turns = _confused_turns(rng, world, count)
     else:
         turns = _fact_turns(rng, world, language, count, {})
         if rng.random() < 0.35:
             _insert(rng, turns, talk_turn(rng, language))
-        if rng.random() < 0.32:
-            for _ in range(rng.choices((1, 2), (4, 1))[0]):
+        if rng.random() < 0.5:
+            for _ in range(rng.choices((1, 2), (3, 1))[0]):
                 _insert(rng, turns, unknown_turn(rng, language))
         if language == "en" and rng.random() < 0.15:
             _insert(rng, turns, category_turn(rng, world))
-    hurry = rng.choice((0.0, 0.1, 0.2, 0.4, 0.7))
+    hurry = rng.choice((0.1, 0.3, 0.5, 0.7))
     text = "".join(
         layout.turn(hurried_or_not(rng, turn.question, hurry), style.render(turn.content)) for turn in turns
     )

@@ -232,12 +232,12 @@ def chant(rng: random.Random, _world: World, _language: str) -> str:
 KINDS: tuple[tuple[Callable[[random.Random, World, str], str], float], ...] = (
     (encyclopedia, 13.0),
     (notebook, 12.0),
-    (story, 4.0),
+    (story, 3.0),
     (table, 5.0),
     (question_bank, 6.0),
     (forum, 4.0),
-    (article, 2.5),
-    (refrain, 2.5),
-    (chant, 2.0),
+    (article, 1.8),
+    (refrain, 0.8),
+    (chant, 0.6),
 )
 """The kinds and their shares of all documents, in percent."""

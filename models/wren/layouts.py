@@ -77,7 +77,7 @@ def draw_layout(rng: random.Random) -> Layout:
     q_head, a_head = f"{mark}{asker}{colon}", f"{mark}{answerer}{colon}"
     family = rng.choices(
         ("fence", "fence_tight", "header", "inline", "tags", "arrow", "lines", "numbered"),
-        (28, 8, 18, 32, 4, 3, 5, 2),
+        (25, 7, 15, 40, 3, 4, 4, 2),
     )[0]
     gap = rng.choice(("\n", "\n\n"))
     if family in ("fence", "fence_tight"):

@@ -19,7 +19,7 @@ class Recipe:
     tuning: Plan
 
 
-LENGTHS = ((0.42, 256), (0.44, 512), (0.14, 1024))
+LENGTHS = ((0.42, 256), (0.51, 512), (0.07, 1024))
 
 RECIPES: dict[str, Recipe] = {
     # Minutes on one core; only to see that every step runs.

@@ -160,9 +160,9 @@ class Style:
 def draw_style(rng: random.Random, language: str = "en") -> Style:
     """A style for one document."""
     bodies: tuple[Body, ...] = ("sentence", "value", "pairs", "items", "double")
-    body = rng.choices(bodies, (44, 31, 13, 7, 5))[0]
+    body = rng.choices(bodies, (37, 39, 14, 5, 5))[0]
     tone = draw_tone(rng) if language == "en" else Tone()
-    plain = 0.72 if body == "value" else 0.22
+    plain = 0.78 if body == "value" else 0.40
     listed = body in ("pairs", "items")
     before = rng.choices((" ", "\n", "\n\n"), (0, 8, 2) if listed else (8, 1, 1))[0]
     after = rng.choices((" ", "\n", "\n\n"), (0, 8, 2) if listed else (8, 1, 1))[0]

@@ -224,7 +224,7 @@ def sloppy(rng: random.Random, question: str) -> str:
         question = question.lower()
     if rng.random() < 0.7:
         question = question.rstrip("?.!？。！")
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
         question = typo(rng, question)
     return question
 
