@@ -97,6 +97,27 @@ def test_a_killed_worker_is_said_and_the_next_message_loads_it_again(tab: Tab, s
         assert tab.answer(side).strip()
 
 
+@pytest.mark.parametrize("name", ["corrupt", "missing"])
+def test_a_model_that_cannot_be_loaded_is_that_sides_notice(
+    open_tab: Callable[..., Tab], server: Server, name: str
+) -> None:
+    models = server.home / "models"
+    models.mkdir(exist_ok=True)
+    (models / f"{name}.yaml").write_text(f"pair: {name}\nbase: {{gguf: {name}.gguf}}\n")
+    if name == "corrupt":
+        (models / "corrupt.gguf").write_bytes(b"GGUF" + bytes(range(256)) * 40)
+    tab = open_tab(server)
+    tab.page.select_option("#model-A", f"{name}/base")
+    tab.ask("What does a horse eat?")
+    trouble = tab.page.locator("[data-side=A] .trouble").inner_text()
+    assert f"{name}.gguf" in trouble
+    assert trouble.endswith(".")
+    assert "\n" not in trouble
+    assert tab.answer("B").strip()
+    tab.page.locator(".chip", has_text=f"{name} base").wait_for()
+    assert tab.page.locator(".chip:is(.failed, .missing)").count() == 1
+
+
 def write_on(tab: Tab) -> None:
     """Let the bare base model write until it is in mid-answer."""
     tab.page.select_option("#preset-A", "none")
