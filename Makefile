@@ -57,3 +57,11 @@ format: $(VENV)/.test-installed
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+
+# On a machine with a CUDA device, with the Python, torch and transformers that it has: no virtual environment, no
+# network. GPU_PYTHON names another Python. It has not run yet: where this was written there was no such device.
+GPU_PYTHON ?= python3
+.PHONY: gpu-check
+gpu-check:
+	$(GPU_PYTHON) -m pytest -q -p no:cacheprovider tests/gpu/contract_on_device.py
+	$(GPU_PYTHON) tests/gpu/measure.py

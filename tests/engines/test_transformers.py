@@ -285,12 +285,10 @@ def test_threads_can_be_changed_while_it_runs(spec: EngineSpec) -> None:
     opened = TransformersEngine(spec)
     seen: list[int] = []
     # Torch keeps the number for each thread that asks.
-    look = Errand(lambda: seen.append(torch.get_num_threads()))
     opened.set_threads(2)
-    ask(opened, request(opened, max_tokens=2))
-    opened._loop.do(look)
-    ask(opened, replace(request(opened, max_tokens=2), exact=True))
-    opened._loop.do(look)
+    for exact in (False, True):
+        ask(opened, replace(request(opened, max_tokens=2), exact=exact))
+        opened._loop.do(Errand(lambda: seen.append(torch.get_num_threads())))
     assert seen == [2, 1]
     opened.close()
 

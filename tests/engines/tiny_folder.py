@@ -51,15 +51,24 @@ def write_folder(folder: Path, source: Path, shape: Shape = TINY, *, add_bos: bo
             weights = _half_rotated(weights, shape.heads if name == "attn_q" else shape.kv_heads)
         tensors[f"model.layers.{layer}.{_NAMES[name]}.weight"] = np.ascontiguousarray(weights)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    tokens = vocabulary(shape)
-    _write(folder / "config.json", _config(shape, len(tokens)))
-    _write(folder / "tokenizer.json", _tokenizer(tokens, add_bos=add_bos))
-    special = {"bos_token": BOS, "eos_token": EOS, "tokenizer_class": "PreTrainedTokenizerFast"}
-    _write(folder / "tokenizer_config.json", {**special, "clean_up_tokenization_spaces": False})
+    _write(folder / "config.json", config_of(shape))
+    write_tokenizer(folder, shape, add_bos=add_bos)
     return folder
 
 
-def _config(shape: Shape, n_vocab: int) -> dict[str, object]:
+def write_tokenizer(
+    folder: Path, shape: Shape = TINY, *, add_bos: bool = True, with_eos: bool = True
+) -> None:
+    """Write ``tokenizer.json`` and its configuration."""
+    _write(folder / "tokenizer.json", _tokenizer(vocabulary(shape), add_bos=add_bos))
+    options = {"bos_token": BOS, "tokenizer_class": "PreTrainedTokenizerFast"}
+    options |= {"eos_token": EOS} if with_eos else {}
+    _write(folder / "tokenizer_config.json", {**options, "clean_up_tokenization_spaces": False})
+
+
+def config_of(shape: Shape = TINY) -> dict[str, object]:
+    """``config.json`` of a shape."""
+    n_vocab = len(vocabulary(shape))
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
