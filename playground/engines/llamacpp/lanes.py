@@ -100,6 +100,11 @@ class SampleLane(Lane):
         self._prefill_s = 0.0
         self._decode_started = 0.0
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has drawn nothing yet, so that its prompt can be shared with another sample."""
+        return self._count == 0
+
     def take(self, context: DecodeContext, rows: FloatArray, index: int) -> None:
         """Draw the next token from the last row."""
         row = rows[-1]

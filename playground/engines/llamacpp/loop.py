@@ -281,7 +281,7 @@ class DecodeLoop:
             lane = planned.lane
             lane.line.length += planned.count
             mine, at = logits[at : at + planned.rows], at + planned.rows
-            if isinstance(lane, SampleLane) and planned.rows and lane.job.waiting:
+            if isinstance(lane, SampleLane) and planned.rows and lane.job.waiting and lane.is_fresh:
                 self._take_together(lane, mine, planned.first_row_index)
             elif planned.rows:
                 lane.take(self._context, mine, planned.first_row_index)
