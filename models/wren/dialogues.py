@@ -162,7 +162,7 @@ def page(rng: random.Random, world: World, language: str) -> str:
             _insert(rng, turns, talk_turn(rng, language))
         if rng.random() < 0.5:
             for _ in range(rng.choices((1, 2), (3, 1))[0]):
-                _insert(rng, turns, unknown_turn(rng, language))
+                _insert(rng, turns, unknown_turn(rng, world, language))
         if language == "en" and rng.random() < 0.15:
             _insert(rng, turns, category_turn(rng, world))
     hurry = rng.choice((0.1, 0.3, 0.5, 0.7))

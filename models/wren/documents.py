@@ -143,7 +143,7 @@ def question_bank(rng: random.Random, world: World, language: str) -> str:
         row = [f for f in world.by_relation[facts[0].relation.name] if not f.told_only]
         facts = [rng.choice(row) for _ in range(12)]
     turns = [fact_turn(rng, world, fact) for fact in facts[: rng.randint(4, 12)]]
-    turns += [unknown_turn(rng, language) for _ in range(rng.randint(0, 2))]
+    turns += [unknown_turn(rng, world, language) for _ in range(rng.randint(0, 2))]
     rng.shuffle(turns)
     questions = [hurried_or_not(rng, turn.question, 0.15) for turn in turns]
     if rng.random() < 0.6:

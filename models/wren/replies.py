@@ -149,19 +149,31 @@ def unknown_content(entity: Entity | None, relation: Relation | None, language: 
     return Content(sentence, "I do not know", pairs, (sentence,))
 
 
-def unknown_turn(rng: random.Random, language: str) -> Turn:
+def _misremembered(rng: random.Random, known: Entity) -> str:
+    """A name that starts like a known one and goes on differently: only who reads all of it knows."""
+    article = known.phrase[: len(known.phrase) - len(known.name)]
+    first, space, _ = known.name.partition(" ")
+    if space and rng.random() < 0.5:
+        return f"{article}{first} {invented_word(rng, syllables=2).capitalize()}"
+    return f"{article}{first[: rng.randint(2, 4)]}{invented_word(rng, syllables=rng.choice((1, 2)))}"
+
+
+def unknown_turn(rng: random.Random, world: World, language: str) -> Turn:
     """A question outside the world, and a reply that says so."""
     draw = rng.random()
-    if draw < 0.35:
+    if draw < 0.3:
         question = rng.choice(unknown_questions("unknown", language))
         return Turn(question, unknown_content(None, None, language))
     kind = rng.choice(INVENTED_KINDS if language == "en" else ("countries", "animals", "foods"))
     names = unknown_names("unknown_names")
     if language == "zh":
         phrase = "".join(rng.choice("蓝卡波姆拉齐诺贝塔鲁维多米索") for _ in range(rng.randint(2, 4)))
-    elif draw < 0.62:
+    elif draw < 0.52:
         kind = rng.choice(list(names))
         phrase = rng.choice(names[kind])
+    elif draw < 0.74:
+        known = rng.choice([e for e in world.by_entity if e.kind == kind and e.language == language])
+        phrase = _misremembered(rng, known)
     else:
         phrase = invented_word(rng, syllables=rng.choice((2, 2, 3)))
         phrase = f"a {phrase}" if kind in ("animals", "foods") else phrase.capitalize()
