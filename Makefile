@@ -13,7 +13,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: run install test check format soak clean pair
+.PHONY: run install test check format clean soak fuzz bench pair
 
 run: $(VENV)/.installed
 	$(BIN)/playground serve $(ARGS)
@@ -54,6 +54,23 @@ test: check browser
 format: $(VENV)/.test-installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Long campaigns, whose results with their date go into docs/.
+soak: $(VENV)/.test-installed
+	$(BIN)/pytest -q tests/engines/soak.py
+
+fuzz: $(VENV)/.test-installed
+	$(BIN)/pytest -q tests/presets tests/prompts tests/chat tests/test_datafiles.py tests/engines/test_stopping.py --hypothesis-profile=campaign
+
+bench: $(VENV)/.installed
+	$(BIN)/playground bench $(ARGS)
+
+# The bundled pair from nothing to its weights; some two hours of one core. A run that was stopped goes on.
+SIZE ?= small
+DEVICE ?= cpu
+pair: $(VENV)/.test-installed
+	$(BIN)/pip install --quiet matplotlib
+	$(BIN)/python -m models.wren --size $(SIZE) --device $(DEVICE)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

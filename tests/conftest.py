@@ -7,6 +7,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `make fuzz` looks longer. A shared machine may pause in mid-example, so there is no deadline.
+settings.register_profile("default", deadline=None)
+settings.register_profile("campaign", deadline=None, max_examples=10_000)
+settings.load_profile("default")
 
 LOOPBACK = ("127.", "::1", "localhost")
 

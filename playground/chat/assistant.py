@@ -54,6 +54,8 @@ def bare_renderer() -> TemplateRenderer:
 
 # Where a whole answer does not fit, this many tokens of one are still worth starting.
 SHORTEST_ANSWER = 16
+# Turns are not dropped for an answer that would take more than this share of the context.
+LARGEST_RESERVE = 0.25
 
 
 def fit(
@@ -66,8 +68,9 @@ def fit(
 ) -> tuple[Prompt, int]:
     """The prompt and its token count, with the oldest turns left out where they must be.
 
-    Room is kept for a whole answer, or for a short one where the examples alone leave no more. Examples and
-    system text are never dropped; ``Prompt.dropped_turns`` says how many turns were.
+    Room is kept for a whole answer, but at most a quarter of the context: a person who allows very long
+    answers still wants the conversation remembered. Where the examples leave less, an answer is started all
+    the same. Examples and system text are never dropped; ``Prompt.dropped_turns`` says how many turns were.
 
     Args:
         renderer: Way of prompting.
@@ -87,8 +90,9 @@ def fit(
         prompt = renderer.render([*system, *talk[starts[turn] :]])
         return replace(prompt, dropped_turns=turn), count(prompt)
 
+    reserve = min(max_tokens, max(SHORTEST_ANSWER, int(n_ctx * LARGEST_RESERVE)))
     whole = prompt_from(0)
-    if whole[1] + max_tokens <= n_ctx:
+    if whole[1] + reserve <= n_ctx:
         return whole
     last = len(starts) - 1
     shortest = prompt_from(last) if last else whole
@@ -98,7 +102,7 @@ def fit(
             "switch some examples off, shorten them, or shorten the message."
         )
     # Token counts fall as turns are dropped: find the fewest that must go.
-    reserve = min(max_tokens, n_ctx - shortest[1])
+    reserve = min(reserve, n_ctx - shortest[1])
     low, high, best = 0, last, shortest
     while low < high:
         middle = (low + high) // 2

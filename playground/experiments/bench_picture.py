@@ -13,11 +13,30 @@ _WIDTH, _LABEL, _ROW, _TOP = 900, 400, 30, 40
 class Measured(Protocol):
     """A row of the benchmark."""
 
-    work: str
-    ratio: float
-    goal: float | None
-    against: str
-    reached: bool
+    @property
+    def work(self) -> str:
+        """What was done."""
+        ...
+
+    @property
+    def ratio(self) -> float:
+        """How many times better ours is."""
+        ...
+
+    @property
+    def goal(self) -> float | None:
+        """What it must reach."""
+        ...
+
+    @property
+    def against(self) -> str:
+        """What it is measured against."""
+        ...
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is met."""
+        ...
 
 
 def picture(rows: Sequence[Measured], title: str) -> str:

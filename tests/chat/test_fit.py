@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.chat.assistant import SHORTEST_ANSWER, fit
+from playground.chat.assistant import LARGEST_RESERVE, SHORTEST_ANSWER, fit
 from playground.errors import ContextLengthError
 from playground.prompts.render import TemplateRenderer
 from playground.prompts.templates import built_in
@@ -41,7 +41,8 @@ def test_the_fewest_oldest_turns_go_and_examples_stay(turns: int, n_ctx: int, ma
     assert prompt.text == RENDERER.render(talk[2 * dropped :]).text
     assert n + min(SHORTEST_ANSWER, max_tokens) <= n_ctx
     alone = len(RENDERER.render(talk[-1:]).text)
-    reserve = min(max_tokens, n_ctx - alone)
+    wanted = min(max_tokens, max(SHORTEST_ANSWER, int(n_ctx * LARGEST_RESERVE)))
+    reserve = min(wanted, n_ctx - alone)
     assert n + reserve <= n_ctx
     if dropped:
         assert len(RENDERER.render(talk[2 * (dropped - 1) :]).text) + reserve > n_ctx
@@ -50,3 +51,9 @@ def test_the_fewest_oldest_turns_go_and_examples_stay(turns: int, n_ctx: int, ma
 def test_a_context_too_small_for_the_examples_is_told() -> None:
     with pytest.raises(ContextLengthError, match="switch some examples off"):
         fit(RENDERER, _talk(3), count=_count, n_ctx=80, max_tokens=50)
+
+
+def test_a_very_long_allowance_does_not_cost_the_conversation() -> None:
+    whole = len(RENDERER.render(_talk(3)).text)
+    prompt, _ = fit(RENDERER, _talk(3), count=_count, n_ctx=2 * whole, max_tokens=2 * whole)
+    assert prompt.dropped_turns == 0
