@@ -12,11 +12,13 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self
 
 import msgspec
 
+import playground
 from playground.engines.base import EngineInfo
 from playground.engines.protocol import (
     Answer,
@@ -236,8 +238,11 @@ class Connection:
 
 def _start() -> subprocess.Popen[bytes]:
     """The process, with a pipe at each of its ends."""
+    # The worker must find this very package, also where it was found beside the script that was started.
+    found_in = str(Path(playground.__file__).parent.parent)
     environment = {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), found_in])),
         # An abort in native code must end the process, not start a debugger in it.
         "GGML_NO_BACKTRACE": "1",
         "PYTHONUNBUFFERED": "1",

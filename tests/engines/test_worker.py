@@ -217,6 +217,20 @@ def test_the_worker_ends_with_its_parent(how: str, busy: bool) -> None:
         return
 
 
+def test_the_worker_finds_the_package_from_anywhere(repository: Path, tmp_path: Path) -> None:
+    """As in a checkout that is not installed, run from another folder."""
+    script = textwrap.dedent(f"""
+        import sys
+        sys.path.insert(0, {str(repository)!r})
+        from playground.engines.load import EngineSpec, open_engine
+        print(open_engine(EngineSpec(kind="fake")).info.name)
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "fake\n"
+
+
 def test_native_prints_do_not_disturb_the_pipe(opened: Open) -> None:
     """What is written to descriptor 1 in the worker goes to its stderr."""
     script = textwrap.dedent("""

@@ -263,6 +263,8 @@ class LineStore:
         line.length = 0
         for part in line.parts:
             if not self._context.load(self._scratch, part.data):
+                # No room: what could not be brought back is computed again.
+                self._context.drop(self._scratch)
                 break
             self._context.share(self._scratch, line.seq, part.start, part.end)
             self._context.drop(self._scratch)
