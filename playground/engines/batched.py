@@ -83,16 +83,19 @@ class BatchedEngine:
 
     def tokenize(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> list[int]:
         """Token ids of the pieces joined, in the calling thread."""
-        return self._open_vocab().encode(pieces, add_bos=add_bos).ids
+        with self._lock:
+            return self._open_vocab().encode(pieces, add_bos=add_bos).ids
 
     def detokenize(self, ids: Sequence[int]) -> bytes:
         """The bytes of the ids joined; special tokens are written out."""
-        return self._open_vocab().decode(ids)
+        with self._lock:
+            return self._open_vocab().decode(ids)
 
     def token_sizes(self, ids: Sequence[int]) -> list[int]:
         """How many bytes each id stands for."""
-        vocab = self._open_vocab()
-        return [len(vocab.piece(token)) for token in ids]
+        with self._lock:
+            vocab = self._open_vocab()
+            return [len(vocab.piece(token)) for token in ids]
 
     def generate(
         self, requests: Sequence[GenerateRequest], *, cancel: Cancel | None = None
@@ -145,7 +148,8 @@ class BatchedEngine:
         cancel: Cancel | None = None,
     ) -> Scores:
         """Log-probabilities of the target's tokens; see ``Engine.score``."""
-        encoded = self._open_vocab().encode([*context, *target])
+        with self._lock:
+            encoded = self._open_vocab().encode([*context, *target])
         border = sum(len(piece.text.encode()) for piece in context)
         first = next((i for i, at in enumerate(encoded.starts) if at >= border), len(encoded.ids))
         refusal = score_refusal(len(encoded.ids), self._info.n_ctx)
@@ -186,17 +190,20 @@ class BatchedEngine:
                 return
             self._closed = True
         self._loop.close()
-        self._free()
+        with self._lock:
+            self._free()
 
     def _open_vocab(self) -> TextVocabulary:
+        """The vocabulary, while it is there; the lock must be held, because ``close`` may free it."""
         if self._closed:
             raise EngineError("The model was closed; open it again.")
         return self._vocab
 
     def _prompt(self, pieces: Sequence[Piece]) -> IntArray:
         """The prompt's tokens. An empty one begins with BOS even where the model does not want one."""
-        vocab = self._open_vocab()
-        ids = vocab.encode(pieces).ids
-        if not ids and vocab.bos is not None:
-            ids = [vocab.bos]
+        with self._lock:
+            vocab = self._open_vocab()
+            ids = vocab.encode(pieces).ids
+            if not ids and vocab.bos is not None:
+                ids = [vocab.bos]
         return np.array(ids, np.int32)
