@@ -9,7 +9,6 @@ from playground.services.workbench import (
     SideSpec,
     Workbench,
     default_side,
-    threads_per_model,
 )
 
 __all__ = [
@@ -24,5 +23,4 @@ __all__ = [
     "Workbench",
     "count_by_part",
     "default_side",
-    "threads_per_model",
 ]

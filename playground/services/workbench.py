@@ -6,7 +6,6 @@ globals. Models load in the background and are shared by everyone who asks for t
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from playground.chat.assistant import Assistant, bare_renderer, fit, preset_rend
 from playground.chat.compare import SideEvent, SideRun, compare
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine
+from playground.engines.cores import CoreShare
 from playground.engines.load import open_engine
 from playground.engines.spec import EngineSpec
 from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
@@ -68,6 +68,7 @@ class Workbench:
         self.settings = settings or Settings.load()
         self.presets = PresetLibrary(self.settings.shipped_presets, self.settings.presets_dir)
         self.catalog = Catalog(self.settings.shipped_models, self.settings.models_dir)
+        self._cores = CoreShare()
         self._pool = ModelPool(self.catalog, opener or self._open)
         self._warming: dict[str, Cancel] = {}
         self._lock = threading.Lock()
@@ -277,17 +278,11 @@ class Workbench:
             kind=source.engine,
             path=source.path,
             n_ctx=entry.n_ctx,
-            n_threads=threads_per_model(),
+            cache_dir=str(self.settings.cache_dir / "engines"),
             served_model=source.served_model,
             tokenizer=source.tokenizer,
         )
-        return open_engine(spec, in_process=self.settings.in_process)
-
-
-def threads_per_model() -> int:
-    """Threads for one model: the cores that this process may use, shared by the two models of a pair."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(usable, 16) // 2)
+        return open_engine(spec, in_process=self.settings.in_process, cores=self._cores)
 
 
 def default_side() -> SideSpec:

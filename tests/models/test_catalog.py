@@ -79,7 +79,7 @@ def test_the_workbench_opens_the_engine_that_was_chosen(
 ) -> None:
     opened: list[EngineSpec] = []
 
-    def opening(spec: EngineSpec, *, in_process: bool = False) -> Engine:
+    def opening(spec: EngineSpec, **options: object) -> Engine:
         opened.append(spec)
         return FakeEngine()
 
