@@ -6,12 +6,13 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import openai
 import pytest
+import test_contract
 from asking import Answer, ask, fold, letters_only, request, text
 from bad_server import BadServer, bad_server
 
@@ -149,6 +150,56 @@ def test_no_tokens_asked_none_given(engine: Engine) -> None:
 
 def test_letters_are_one_token_each(engine: Engine, native: Engine) -> None:
     assert letters_only(engine) == letters_only(native)
+
+
+# --- the contract, as far as a server can keep it
+
+_KEPT = (
+    test_contract.test_tokens_are_the_text,
+    test_contract.test_special_tokens_are_parsed_only_where_a_piece_allows_it,
+    test_contract.test_neighbouring_template_pieces_may_share_a_special_token,
+    test_contract.test_exactly_one_bos,
+    test_contract.test_pieces_tokenize_as_the_joined_text,
+    test_contract.test_deltas_tokens_and_usage_agree,
+    test_contract.test_no_tokens_asked_none_given,
+    test_contract.test_what_was_held_back_comes_when_the_text_ends_by_length,
+    test_contract.test_samples_have_seeds_of_their_own,
+    test_contract.test_a_seed_is_drawn_and_told,
+    test_contract.test_greedy_is_the_same_every_time,
+    test_contract.test_a_prompt_too_long_is_that_requests_error,
+    test_contract.test_an_empty_stop_rule_is_refused,
+    test_contract.test_cancel_ends_every_sample,
+    test_contract.test_cancelled_before_it_began,
+    test_contract.test_a_closed_iterator_leaves_the_engine_free,
+    test_contract.test_tokenizing_is_answered_while_the_model_is_busy,
+    test_contract.test_several_threads_share_an_engine,
+    test_contract.test_a_text_too_long_to_score_is_refused_with_the_figures,
+    test_contract.test_an_answer_ends_where_the_context_does,
+    test_contract.test_warming_changes_no_answer,
+    test_contract.test_an_abandoned_cancel_keeps_nothing,
+    test_contract.test_letters_are_letters,
+)
+# The rest is what this server does not tell (ranks, entropies, whole distributions, ids in scores) or does
+# otherwise (one request at a time); what is refused is tested above.
+
+
+@pytest.fixture(scope="module")
+def with_tokenizer(address: str, tiny_folder: Path) -> Iterator[Engine]:
+    """The same server, with the model's tokenizer here."""
+    opened = open_engine(EngineSpec(kind="server", path=address, n_ctx=512, tokenizer=str(tiny_folder)))
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("promise", _KEPT)
+def test_the_contract(promise: Callable[..., None], with_tokenizer: Engine) -> None:
+    promise(engine=with_tokenizer)
+
+
+def test_a_tokenizer_here_tells_what_the_server_does_not(with_tokenizer: Engine, native: Engine) -> None:
+    mine, theirs = with_tokenizer.info, native.info
+    assert (mine.bos_text, mine.eos_ids, mine.add_bos) == (theirs.bos_text, theirs.eos_ids, theirs.add_bos)
+    assert set(mine.special_tokens) == set(theirs.special_tokens)
 
 
 # --- one that misbehaves

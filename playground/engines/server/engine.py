@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from queue import SimpleQueue
 from urllib.parse import urlsplit
 
@@ -80,7 +81,7 @@ class ServerEngine:
             capabilities.append("score")
         else:
             lacks.append(("score", self._scorer.reason))
-        return EngineInfo(
+        info = EngineInfo(
             name=self._served.model,
             engine=f"server ({name})",
             n_ctx=n_ctx,
@@ -95,6 +96,19 @@ class ServerEngine:
             device=urlsplit(self._connection.address).netloc,
             lacks=tuple(lacks),
             counts_estimated=self._tokens.estimated,
+        )
+        if not isinstance(self._tokens, LocalTokens):
+            return info
+        vocab = self._tokens.vocab
+        return replace(
+            info,
+            n_vocab=vocab.size,
+            add_bos=vocab.add_bos,
+            bos_id=vocab.bos,
+            eos_ids=vocab.eog,
+            special_tokens=vocab.special_texts,
+            bos_text=vocab.text(vocab.bos),
+            eos_text=vocab.text(vocab.eos),
         )
 
     @property
@@ -151,6 +165,7 @@ class ServerEngine:
                         (index, sample),
                         seed=seed + sample,
                         prompt_tokens=len(ids),
+                        n_ctx=self._info.n_ctx,
                         emit=events.put,
                     )
         yield from self._run(samples, events, cancel)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from playground.engines.base import Delta, Event, Finished, GenerateRequest
+from playground.engines.limits import context_full
 from playground.engines.server.answers import UnreadableAnswerError, read_chunk
 from playground.engines.server.chat import messages_of
 from playground.engines.server.connection import Served, ServerConnection
@@ -33,6 +34,7 @@ class ServedSample:
         place: (request, sample).
         seed: Of this sample.
         prompt_tokens: As counted here, for where the server does not say.
+        n_ctx: Where an answer ends for want of room.
         emit: Takes the events, in the sample's thread.
     """
 
@@ -46,6 +48,7 @@ class ServedSample:
         *,
         seed: int,
         prompt_tokens: int,
+        n_ctx: int,
         emit: Callable[[Event], None],
     ) -> None:
         self._connection = connection
@@ -55,6 +58,7 @@ class ServedSample:
         self._index, self._sample = place
         self.seed = seed
         self._prompt_tokens = prompt_tokens
+        self._n_ctx = n_ctx
         self._emit = emit
         self._text = TextStream(request.stop)
         self._cancelled = threading.Event()
@@ -172,6 +176,8 @@ class ServedSample:
             decode_s=now - first,
         )
         said = error if reason == "error" else None
+        if reason == "length" and self._prompt_tokens + self._request.sampling.max_tokens > self._n_ctx:
+            said = context_full(self._n_ctx)
         stop = None if stopped is None else stopped.text
         self._emit(Finished(self._index, self._sample, reason, usage, self.seed, stop=stop, error=said))
 

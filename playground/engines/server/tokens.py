@@ -33,6 +33,21 @@ class Encoding(Protocol):
 class Vocabulary(Protocol):
     """What is needed of a vocabulary here."""
 
+    size: int
+    add_bos: bool
+    bos: int | None
+    eos: int | None
+    eog: tuple[int, ...]
+
+    @property
+    def special_texts(self) -> tuple[str, ...]:
+        """Texts that become one control token when specials are parsed."""
+        ...
+
+    def text(self, token: int | None) -> str:
+        """A token written out; empty where there is none."""
+        ...
+
     def encode(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> Encoding:
         """Ids of the joined text."""
         ...
@@ -156,7 +171,7 @@ class LocalTokens:
     estimated = False
 
     def __init__(self, vocab: Vocabulary) -> None:
-        self._vocab = vocab
+        self.vocab = vocab
 
     @classmethod
     def load(cls, path: str) -> tuple[LocalTokens, str | None]:
@@ -178,8 +193,8 @@ class LocalTokens:
 
     def encode(self, pieces: Sequence[Piece], *, add_bos: bool) -> list[int]:
         """The model's own ids, special tokens only where a piece allows them."""
-        return self._vocab.encode(pieces, add_bos=add_bos).ids
+        return self.vocab.encode(pieces, add_bos=add_bos).ids
 
     def piece(self, token: int) -> bytes:
         """The bytes of a token."""
-        return self._vocab.piece(token)
+        return self.vocab.piece(token)
