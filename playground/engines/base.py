@@ -2,7 +2,8 @@
 
 Knows no chat format, no preset, no page. A request carries pieces of text, sampling and stop rules; what
 comes back is a stream of events, of which exactly one per sample is final. Implementations: ``fake``
-(scripted, ships with the package), ``llama_cpp`` (in place), ``worker`` (any engine in its own process).
+(scripted, ships with the package), ``llamacpp``, ``transformers``, ``server``, and ``client`` (any of them in
+a process of its own).
 """
 
 from __future__ import annotations

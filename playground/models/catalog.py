@@ -7,6 +7,7 @@ finds the model, so that one switch moves a pair between engines.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -93,8 +94,8 @@ class ModelEntry:
 
     @property
     def present(self) -> bool:
-        """Whether the file is on this machine, or the model need not be."""
-        return self.path.exists() or any(source.engine == "server" for source in self.sources)
+        """Whether an engine finds the model on this machine, or need not."""
+        return any(_is_there(source) for source in self.sources)
 
     def source(self, engine: str = "") -> ModelSource:
         """Where ``engine`` finds the model; empty for the engine that the entry prefers.
@@ -169,6 +170,18 @@ class Catalog:
                 except ModelNotFoundError as error:
                     problems.append(CatalogProblem(path, str(error)))
         return entries, problems
+
+
+def _is_there(source: ModelSource) -> bool:
+    """Whether a source can be opened now; for a repository, whether it was downloaded before."""
+    if source.engine == "server" or Path(source.path).exists():
+        return True
+    if source.engine == "llama.cpp" or source.path.count("/") != 1:
+        return False
+    # Where huggingface_hub keeps repositories: its documentation, "Environment variables".
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+    return (cache / f"models--{source.path.replace('/', '--')}").is_dir()
 
 
 def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:

@@ -61,6 +61,18 @@ def test_a_served_model_need_not_be_on_this_machine(catalog: Catalog) -> None:
     assert (source.served_model, source.tokenizer) == ("big-7b", "someone/big-7b")
 
 
+def test_a_repository_is_there_once_it_was_downloaded(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert not catalog.get("pip/instruct").present
+    assert not catalog.get("pip/base").present
+    (tmp_path / "hub" / "models--someone--Pip-Instruct").mkdir(parents=True)
+    (tmp_path / "pip" / "hf-base").mkdir(parents=True)
+    assert catalog.get("pip/instruct").present
+    assert catalog.get("pip/base").present
+
+
 def test_an_entry_that_lies_nowhere_is_passed_over(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "none.yaml").write_text("pair: none\nbase:\n  title: x\n")
     assert "name a gguf file" in catalog.problems()[0].message

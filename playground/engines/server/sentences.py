@@ -8,6 +8,8 @@ import ssl
 import openai
 
 _LONGEST = 200
+# OpenSSL's own words around the reason.
+_TLS = re.compile(r"^\[SSL[^\]]*\]\s*|\s*\(_ssl\.c:\d+\)$")
 _KEY = re.compile(r"\b(?:sk-[\w-]{6,}|Bearer\s+\S+)")
 
 
@@ -22,7 +24,7 @@ def sentence(error: BaseException, address: str, *, timeout_s: float, started: b
     """
     certificate = _cause_of(error, ssl.SSLError)
     if certificate is not None:
-        why = getattr(certificate, "verify_message", "") or str(certificate)
+        why = getattr(certificate, "verify_message", "") or _TLS.sub("", str(certificate))
         return f"The certificate of {address} cannot be trusted ({_short(why)}); check the address."
     if isinstance(error, openai.APITimeoutError) or "Timeout" in type(error).__name__:
         return f"The server at {address} said nothing for {timeout_s:g} s; it may be overloaded. Try again."
