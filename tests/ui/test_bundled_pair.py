@@ -115,7 +115,9 @@ def test_a_model_that_cannot_be_loaded_is_that_sides_notice(
     assert "\n" not in trouble
     assert tab.answer("B").strip()
     tab.page.locator(".chip", has_text=f"{name} base").wait_for()
-    assert tab.page.locator(".chip:is(.failed, .missing)").count() == 1
+    wrong = tab.page.locator(".chip:is(.failed, .missing)")
+    wrong.wait_for()  # chips are polled
+    assert wrong.count() == 1
 
 
 def write_on(tab: Tab) -> None:
