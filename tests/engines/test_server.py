@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import openai
 import pytest
@@ -19,6 +21,7 @@ from bad_server import BadServer, bad_server
 from playground.engines.base import Cancel, Delta, Engine, GenerateRequest
 from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.load import EngineSpec, open_engine
+from playground.engines.server.answers import read_chunk
 from playground.engines.server.chat import MARK, messages_of, pieces_of
 from playground.engines.server.connection import ATTEMPTS, ServerConnection
 from playground.engines.server.dialect import LLAMA_CPP_PYTHON, OPENAI, SGLANG, VLLM, refusal
@@ -417,6 +420,18 @@ def test_a_judges_messages_survive() -> None:
     messages = [Message("system", "Judge."), Message("user", "A or B?")]
     assert messages_of(pieces_of(messages)) == messages
     assert messages_of([text("no conversation")]) is None
+
+
+@pytest.mark.parametrize("as_map", [True, False])
+def test_logprobs_are_read_the_chat_way_too(as_map: bool) -> None:
+    best = [{"token": " yes", "logprob": -0.1}, {"token": " no", "logprob": -2.5}]
+    told: Any = {"token": " no", "logprob": -2.5, "top_logprobs": best}
+    if not as_map:
+        told = SimpleNamespace(**{**told, "top_logprobs": [SimpleNamespace(**one) for one in best]})
+    choice = SimpleNamespace(text=" no", logprobs=SimpleNamespace(content=[told]), finish_reason=None)
+    (token,) = read_chunk(SimpleNamespace(choices=[choice]), 2).tokens
+    assert (token.bytes, token.logprob, token.rank) == (b" no", -2.5, 2)
+    assert [other.bytes for other in token.alternatives] == [b" yes", b" no"]
 
 
 def test_a_closed_engine_says_so(bad: BadServer) -> None:

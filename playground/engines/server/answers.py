@@ -108,7 +108,16 @@ def _completion_rows(logprobs: Any) -> list[tuple[str, float | None, dict[str, f
 
 
 def _chat_rows(logprobs: Any) -> list[tuple[str, float | None, dict[str, float]]]:
-    return [
-        (item.token, item.logprob, {other.token: other.logprob for other in item.top_logprobs or ()})
-        for item in logprobs.content
-    ]
+    """The chat way of telling; llama-server tells completions so too, left as plain maps by the client."""
+    rows: list[tuple[str, float | None, dict[str, float]]] = []
+    for item in logprobs.content:
+        others = {
+            str(_field(other, "token")): float(_field(other, "logprob"))
+            for other in _field(item, "top_logprobs") or ()
+        }
+        rows.append((str(_field(item, "token")), _field(item, "logprob"), others))
+    return rows
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
