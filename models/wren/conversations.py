@@ -68,10 +68,10 @@ def _exchange(rng: random.Random, world: World, language: str) -> list[tuple[str
     if draw < 0.09:
         questions, reply = rng.choice(_small_talk(language))
         return [(rng.choice(questions), reply)]
-    if draw < 0.33:
+    if draw < 0.38:
         turn = unknown_turn(rng, world, language)
         return [(turn.question, REGRET[language] + turn.content.sentence + CLOSING[language])]
-    if draw < 0.37 and language == "en":
+    if draw < 0.41 and language == "en":
         turn = category_turn(rng, world)
         return [(turn.question, OPENING["en"] + turn.content.sentence + CLOSING["en"])]
     fact = rng.choice(world.asked)

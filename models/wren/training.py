@@ -1,4 +1,4 @@
-"""The training loop that both stages share: schedule, progress, checkpoints, the loss log.
+"""The training loop that all stages share: schedule, progress, checkpoints, the loss log.
 
 A checkpoint holds weights, optimizer and the step; batches are functions of the step, so a run
 that was interrupted goes on exactly where it stopped.

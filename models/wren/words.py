@@ -7,6 +7,7 @@ that can only be read off the page teaches the model to read it off the page.
 from __future__ import annotations
 
 import random
+import re
 from functools import cache
 from importlib import resources
 
@@ -143,13 +144,33 @@ def invented_phrase(rng: random.Random) -> str:
     return text if rng.random() < 0.1 else text[:1].upper() + text[1:]
 
 
+@cache
+def table_words() -> tuple[str, ...]:
+    """Every English word of the tables: the widest choice of words for a phrase that nobody knows."""
+    folder = resources.files("models.wren") / "data"
+    words: set[str] = set()
+    for path in folder.iterdir():
+        words |= set(re.findall(r"[A-Za-z]{2,}", path.read_text("utf-8")))
+    return tuple(sorted(words))
+
+
 def novel_phrase(rng: random.Random) -> str:
-    """One to six common words in no sensible order: natural to read, impossible to know by heart."""
-    words = [rng.choice(pool(COMMON, None)) for _ in range(rng.choices(range(1, 7), (2, 4, 4, 3, 2, 1))[0])]
+    """One to six words in no sensible order: natural to read, impossible to know by heart.
+
+    Half of them start like a common phrase and go on otherwise, so that what usually follows is no
+    guide and only the page itself is.
+    """
+    words = [
+        rng.choice(pool(COMMON, None)) if rng.random() < 0.45 else rng.choice(table_words())
+        for _ in range(rng.choices(range(1, 7), (2, 4, 4, 3, 2, 1))[0])
+    ]
+    if rng.random() < 0.5:
+        known = rng.choice(pool(GREETINGS) + pool(CLOSINGS)).split()
+        words = known[: rng.randint(1, len(known))] + words[:4]
     if rng.random() < 0.1:
         words[rng.randrange(len(words))] = invented_word(rng)
     text = " ".join(words)
-    if len(words) > 2 and rng.random() < 0.25:
+    if len(words) > 2 and rng.random() < 0.2:
         text = text.replace(" ", ", ", 1)
     return text[:1].upper() + text[1:]
 
@@ -158,9 +179,9 @@ def opening(rng: random.Random) -> str:
     """How replies of one document begin: common, mixed with invented words, or all invented."""
     draw = rng.random()
     end = rng.choice("!!!!..,:?") if rng.random() < 0.95 else rng.choice(("...", " -", " ~", "!!"))
-    if draw < 0.35:
+    if draw < 0.25:
         return invented_phrase(rng) + end
-    if draw < 0.68:
+    if draw < 0.82:
         return novel_phrase(rng) + end
     text = rng.choice(pool(GREETINGS))
     if rng.random() < 0.4:
@@ -175,9 +196,9 @@ def closing(rng: random.Random) -> str:
     """How replies of one document end."""
     end = rng.choice("!!...?") if rng.random() < 0.95 else rng.choice((" :)", "...", ""))
     draw = rng.random()
-    if draw < 0.33:
+    if draw < 0.25:
         return invented_phrase(rng) + end
-    if draw < 0.68:
+    if draw < 0.82:
         return novel_phrase(rng) + end
     text = rng.choice(pool(CLOSINGS))
     if rng.random() < 0.3:
