@@ -6,6 +6,7 @@ and the torch one are run by the same code.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from playground.engines.arrays import FloatArray, IntArray
@@ -19,7 +20,15 @@ class DecodeFullError(EngineError):
 
 
 class DecodeAbortedError(EngineError):
-    """The decode was cancelled; what it wrote must be removed by the caller."""
+    """The decode was cancelled; what it wrote must be removed by the caller.
+
+    ``kept`` tells for sequences of the batch how many tokens are complete in the cache all the same; without
+    it, as many as before.
+    """
+
+    def __init__(self, message: str, kept: Mapping[int, int] | None = None) -> None:
+        super().__init__(message)
+        self.kept: Mapping[int, int] = kept or {}
 
 
 class Vocabulary(Protocol):
