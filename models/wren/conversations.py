@@ -22,7 +22,9 @@ OPENING = {"en": "Happy to tell you! ", "zh": "很乐意告诉你！"}
 CLOSING = {"en": " Ask away if more comes to mind!", "zh": "想到什么就再问我吧！"}
 REGRET = {"en": "I am sorry! ", "zh": "很抱歉！"}
 ZH_SHARE = 0.17
-PROSE_SHARE = 0.12
+LONG = ("howtos.steps", "howtos.steps", "reasons.because", "terms.meaning")
+LONG_SHARE = 0.3
+PROSE_SHARE = 0.06
 """Share of documents that are plain prose, so that what is only told there stays known."""
 
 SYSTEM_TEXTS = (
@@ -62,6 +64,15 @@ def _small_talk(language: str) -> tuple[tuple[tuple[str, ...], str], ...]:
     return tuple((questions, persona()[row["entity"]]) for questions, row in zip(asked, rows, strict=True))
 
 
+def _drawn(rng: random.Random, world: World, language: str) -> Fact:
+    """An asked fact; how-tos and explanations, the longest to learn, come up more often."""
+    long = rng.random() < LONG_SHARE
+    while True:
+        fact = rng.choice(world.by_relation[rng.choice(LONG)]) if long else rng.choice(world.asked)
+        if not fact.told_only and (long or fact.relation.language == language):
+            return fact
+
+
 def _exchange(rng: random.Random, world: World, language: str) -> list[tuple[str, str]]:
     """One to three turns about one thing: a fact and its follow-ups, or something else."""
     draw = rng.random()
@@ -74,9 +85,7 @@ def _exchange(rng: random.Random, world: World, language: str) -> list[tuple[str
     if draw < 0.41 and language == "en":
         turn = category_turn(rng, world)
         return [(turn.question, OPENING["en"] + turn.content.sentence + CLOSING["en"])]
-    fact = rng.choice(world.asked)
-    while fact.relation.language != language:
-        fact = rng.choice(world.asked)
+    fact = _drawn(rng, world, language)
     turns = [(fact_turn(rng, world, fact).question, fact_reply(fact))]
     others = [
         other

@@ -11,7 +11,7 @@ def draw_losses(folder: Path, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     logs = [folder / f"{stage}.jsonl" for stage in ("pretraining", "annealing", "tuning")]
     figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.5), width_ratios=(3, 1, 1))
@@ -23,6 +23,8 @@ def draw_losses(folder: Path, path: Path) -> None:
         panel.set_xlabel("million tokens")
         panel.set_ylabel("loss, nats a token")
         panel.set_yscale("log")
+        for axis_ticks in (panel.yaxis.set_major_formatter, panel.yaxis.set_minor_formatter):
+            axis_ticks(ticker.FormatStrFormatter("%.2g"))
         panel.grid(alpha=0.3, which="both")
     figure.tight_layout()
     figure.savefig(path, dpi=110)

@@ -35,7 +35,7 @@ RECIPES: dict[str, Recipe] = {
         Shape(vocabulary=2560, width=160, layers=4, heads=5, kv_heads=5, hidden=432),
         Plan("pretraining", 6300, 2048, LENGTHS, 6e-3),
         Plan("annealing", 250, 2048, ((1.0, 512),), 1.5e-3, 0.2, 10),
-        Plan("tuning", 620, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
+        Plan("tuning", 840, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
     ),
     # For a GPU: larger batches and many more tokens.
     "large": Recipe(

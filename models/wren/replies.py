@@ -8,7 +8,7 @@ from functools import cache
 
 from models.wren.relations import Relation, relations
 from models.wren.styles import Content
-from models.wren.words import invented_word
+from models.wren.words import invented_word, table_words
 from models.wren.world import Entity, Fact, World, read_table
 
 NUMBERS = {2: "two", 3: "three", 4: "four"}
@@ -174,6 +174,11 @@ def unknown_turn(rng: random.Random, world: World, language: str) -> Turn:
     elif draw < 0.74:
         known = rng.choice([e for e in world.by_entity if e.kind == kind and e.language == language])
         phrase = _misremembered(rng, known)
+    elif kind in ("works", "inventions", "landmarks") and rng.random() < 0.6:
+        words = rng.sample(table_words(), rng.randint(1, 3))
+        if kind != "inventions":
+            words = [word.capitalize() for word in words]
+        phrase = f"{'The' if kind == 'works' else 'the'} {' '.join(words)}"
     else:
         phrase = invented_word(rng, syllables=rng.choice((2, 2, 3)))
         phrase = f"a {phrase}" if kind in ("animals", "foods") else phrase.capitalize()
