@@ -11,15 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import ask, fold, letters_only, request, text
+from asking import ask, assert_same_past, fold, letters_only, request, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_model import TINY, write_model
 
 from playground.engines.base import Cancel, Delta, Finished, GenerateRequest
+from playground.engines.decoding import DecodeAbortedError
+from playground.engines.llamacpp.context import Context, ContextOptions
 from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.llamacpp.gguf_header import read_header
 from playground.engines.llamacpp.jobs import Errand
+from playground.engines.llamacpp.model import Model
 from playground.engines.load import EngineSpec, open_engine
 from playground.errors import EngineError, ModelLoadError
 from playground.types import Piece, SamplingParams
@@ -145,8 +148,11 @@ def test_more_samples_than_lanes(opened: Callable[..., LlamaCppEngine]) -> None:
 def test_a_full_cache_makes_lanes_wait_and_loses_nothing(opened: Callable[..., LlamaCppEngine]) -> None:
     """Eight texts of 200 tokens in a cache of 512."""
     small, large = opened(kv_cells=512, n_ctx=512), opened()
-    asked = [request(large, f"{number} is a text", max_tokens=200, seed=number) for number in range(8)]
-    assert [a.text for a in ask(small, *asked)] == [a.text for a in ask(large, *asked)]
+    asked = [
+        request(large, f"{number} is a text", max_tokens=200, seed=number, logprobs=1) for number in range(8)
+    ]
+    for found, expected in zip(ask(small, *asked), ask(large, *asked), strict=True):
+        assert_same_past(found, expected)
 
 
 def test_a_newcomer_is_not_starved_by_a_long_batch(opened: Callable[..., LlamaCppEngine]) -> None:
@@ -443,3 +449,41 @@ def test_the_bundled_model_answers_the_same_cold_warm_and_in_a_batch_of_sixteen(
     cold = LlamaCppEngine(spec)
     assert ask(cold, asked[9])[0].text == together[9] == exact[9]
     cold.close()
+
+
+def test_an_abort_keeps_the_passes_that_were_whole(slow_path: Path) -> None:
+    """So that a neighbour's cancel does not make a long prompt start again."""
+    header = read_header(slow_path)
+    model = Model(slow_path, header)
+    options = ContextOptions(n_cells=512, n_seqs=1, n_batch=512, n_ubatch=64, n_threads=1, flash_attn=False)
+    context = Context(model, options)
+    tokens = (np.arange(512) % 250).astype(np.int32)
+
+    def run(start: int) -> None:
+        context.clear_batch()
+        context.add(0, start, tokens[start:], logits_from=511 - start)
+        context.decode()
+
+    started = time.perf_counter()
+    run(0)
+    whole_s = time.perf_counter() - started
+    expected = context.logits(1).copy()
+    kept = 0
+    for part in (0.5, 0.35, 0.2, 0.1):  # the machine may be quicker now than it was
+        context.clear()
+        alarm = threading.Timer(whole_s * part, context.abort)
+        alarm.start()
+        try:
+            run(0)
+        except DecodeAbortedError as aborted:
+            kept = aborted.kept[0]
+            break
+        finally:
+            alarm.join()
+            context.allow()
+    assert kept % 64 == 0
+    assert kept < 512
+    run(kept)
+    np.testing.assert_allclose(context.logits(1), expected, atol=0.05)
+    context.close()
+    model.close()

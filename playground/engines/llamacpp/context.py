@@ -176,7 +176,9 @@ class Context:
         if result == 1:
             raise DecodeFullError(f"The KV cache of {self.options.n_cells:,} tokens is full.")
         if result == 2:
-            raise DecodeAbortedError("The decode was cancelled.")
+            # The library has removed the pass that was cut off; those before it are whole.
+            seqs = np.unique(self._seqs[: self._filled]).tolist()
+            raise DecodeAbortedError("The decode was cancelled.", {seq: self.length(seq) for seq in seqs})
         raise EngineError(f"llama.cpp failed to decode ({result}): {log.reason() or 'no reason given'}.")
 
     def logits(self, rows: int) -> FloatArray:

@@ -147,6 +147,9 @@ class LineStore:
                 line.parts = _cut(source.parts, length)
         if not self._context.options.idle_is_free:
             self.release_idle()
+        if line.length == 0 and all(other.seq is None for other in self._lines):
+            # Empty: start at the lowest cells again, or attention would pay for those below as well.
+            self._context.clear()
         if source is not None and line.length == 0:
             self._restore(line, source, length)
         self._tick(line)

@@ -99,7 +99,9 @@ class DecodeLoop:
     def cancel(self, call: Call) -> None:
         """End a call: the native work in progress stops, and the call's lanes leave."""
         call.cancelled = True
-        self._abort()
+        # A prefix that waits for its turn stops nobody's work.
+        if not isinstance(call, WarmCall) or any(lane.call is call for lane in self._lanes):
+            self._abort()
         self._inbox.put(None)
 
     def do(self, errand: Errand) -> None:
@@ -266,10 +268,14 @@ class DecodeLoop:
         try:
             if plan:
                 self._context.decode()
-        except DecodeAbortedError:
-            # The next step runs the same tokens again, for those that are still there.
+        except DecodeAbortedError as aborted:
+            # The next step goes on from there, for those that are still there.
             for planned, length in zip(plan, lengths, strict=True):
-                self._rewind(planned.lane.line, length)
+                line = planned.lane.line
+                assert line.seq is not None
+                # Whatever was to give logits must run again, as those are lost.
+                most = length + planned.count - planned.rows
+                self._rewind(line, max(length, min(aborted.kept.get(line.seq, 0), most)))
             return
         except DecodeFullError:
             self._make_room()
@@ -341,8 +347,9 @@ class DecodeLoop:
             one.advance(draw(self._context.handle, index, row), raw, stats)
 
     def _rewind(self, line: Line, length: int) -> None:
-        """Remove what an aborted decode wrote; where that cannot be, the line starts again."""
+        """Keep the whole part of what an aborted decode wrote; where that cannot be, start again."""
         assert line.seq is not None
+        line.length = length
         if not self._context.keep(line.seq, length):
             self._context.drop(line.seq)
             line.length = 0
