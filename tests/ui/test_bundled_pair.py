@@ -11,13 +11,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from playground.settings import shipped
 from tests.ui.conftest import Server, Tab, free_port, serve
-
-pytestmark = pytest.mark.skipif(
-    not (shipped("models") / "wren" / "wren-instruct-f16.gguf").is_file(),
-    reason="the bundled pair is not built",
-)
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +120,8 @@ def write_on(tab: Tab) -> None:
     tab.page.select_option("#preset-A", "none")
     tab.page.click(".sampling summary")
     tab.page.fill("#sampling-max_tokens", "900")
-    tab.page.fill("#sampling-temperature", "1")
-    tab.page.fill("#sampling-seed", "3")
-    tab.send("Once upon a time there was")
+    tab.page.fill("#sampling-temperature", "0")
+    tab.send("The opposite of hot is")  # greedily it goes on and on
     tab.page.wait_for_function("document.querySelector('[data-side=A] .answer')?.textContent.length > 40")
 
 
