@@ -26,6 +26,8 @@ _MOST_PARTS = 12
 # Enough for some presets and the conversations behind them; what each request looks through.
 _MOST_IDLE = 48
 _SHORT = 256
+# A line that begins like another for less than this is parked whole, not as that one's large part and a rest.
+_WORTH_A_PART = 64
 # Reading a file takes about as long as computing this many tokens more.
 _WORTH_A_FILE = 32
 
@@ -152,6 +154,8 @@ class LineStore:
             self._context.clear()
         if source is not None and line.length == 0:
             self._restore(line, source, length)
+        if line.length < _WORTH_A_PART:
+            line.parts = []
         self._tick(line)
         self._lines.append(line)
         return line
