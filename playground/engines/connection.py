@@ -173,7 +173,8 @@ class Connection:
 
     def close(self) -> None:
         """End the process and wait for it; again does nothing."""
-        self._closing = True
+        # One that died by itself was not closed: whoever still waits for its answers is told how it died.
+        self._closing = self._closing or self.alive
         self._finalizer()
         for thread in self._threads:
             if thread is not threading.current_thread():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from playground.engines.client import WorkerEngine
 from playground.engines.fake import FakeReply, FakeScript
 from playground.engines.load import EngineSpec, open_engine
 from playground.engines.protocol import Answer, Failed, Generate, Progressed, Request
-from playground.errors import EngineError, ModelLoadError
+from playground.errors import EngineDiedError, EngineError, ModelLoadError
 from playground.types import Alternative, SamplingParams, Token
 
 Open = Callable[..., WorkerEngine]
@@ -116,6 +117,19 @@ def test_a_reply_that_kills_its_process(opened: Open) -> None:
     assert "process ended" in (dead.end.error or "")
     (alive,) = ask(engine, GenerateRequest((text("live"),)))
     assert alive.text == "fine"
+
+
+def test_a_death_is_told_as_one_where_another_call_has_started_the_worker_again(opened: Open) -> None:
+    """A page asks for token counts at once, which clears the dead worker away before its answer is told."""
+    engine = opened(fake(("", FakeReply(("word ",), delay_s=0.01, repeat=True))))
+    events = engine.generate([GenerateRequest((text("go on"),))])
+    next(events)
+    kill(engine)
+    with contextlib.suppress(EngineDiedError):
+        engine.tokenize([text("may be the one that notices")])
+    engine.tokenize([text("starts it again")])
+    (dead,) = fold(events).values()
+    assert "process ended" in (dead.end.error or "")
 
 
 def test_a_failing_reply_ends_only_itself(opened: Open) -> None:
