@@ -8,7 +8,6 @@ from playground.services.workbench import (
     PromptView,
     SideSpec,
     Workbench,
-    default_side,
 )
 
 __all__ = [
@@ -22,5 +21,4 @@ __all__ = [
     "TokenCounts",
     "Workbench",
     "count_by_part",
-    "default_side",
 ]

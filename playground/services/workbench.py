@@ -21,7 +21,7 @@ from playground.engines.cores import CoreShare
 from playground.engines.load import open_engine
 from playground.engines.spec import EngineSpec
 from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
-from playground.models.catalog import DEFAULT_PAIR, Catalog, ModelEntry
+from playground.models.catalog import Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
 from playground.presets.preset import Preset
 from playground.prompts.chat_template import ChatTemplateRenderer
@@ -283,8 +283,3 @@ class Workbench:
             tokenizer=source.tokenizer,
         )
         return open_engine(spec, in_process=self.settings.in_process, cores=self._cores)
-
-
-def default_side() -> SideSpec:
-    """The default pair's base model with the draft preset."""
-    return SideSpec(f"{DEFAULT_PAIR}/base", DRAFT)
