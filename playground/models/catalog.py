@@ -19,7 +19,6 @@ from playground.errors import ModelNotFoundError
 
 EngineName = Literal["llama.cpp", "transformers", "server"]
 ModelKind = Literal["base", "instruct"]
-DEFAULT_PAIR = "wren"
 _MAX_BYTES = 100_000
 
 
