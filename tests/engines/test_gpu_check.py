@@ -24,7 +24,7 @@ def test_the_engine_needs_torch_and_transformers_alone() -> None:
     others = ("llama_cpp", "msgspec", "gguf", "pydantic", "gradio", "platformdirs", "typer", "openai")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({others}));"
-        "import playground.engines.load, playground.engines.batched;"
+        "import playground.engines.load, playground.engines.batching.engine;"
         "from playground.engines.transformers import sampler, cells, cache, context, vocab, engine"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

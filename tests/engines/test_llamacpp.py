@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from tiny_model import TINY, write_model
 
 from playground.engines.base import Cancel, Delta, Finished, GenerateRequest
-from playground.engines.decoding import DecodeAbortedError
+from playground.engines.batching.decoding import DecodeAbortedError
+from playground.engines.batching.jobs import Errand
 from playground.engines.llamacpp.context import Context, ContextOptions
 from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.llamacpp.gguf_header import read_header
-from playground.engines.llamacpp.jobs import Errand
 from playground.engines.llamacpp.model import Model
 from playground.engines.load import EngineSpec, open_engine
 from playground.errors import EngineError, ModelLoadError

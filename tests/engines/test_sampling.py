@@ -12,9 +12,9 @@ import pytest
 from asking import ask, text
 
 from playground.engines.base import GenerateRequest
+from playground.engines.batching.stats import rank_of, row_stats, top_ids
 from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.llamacpp.sampler import native_seed, next_distribution
-from playground.engines.llamacpp.stats import rank_of, row_stats, top_ids
 from playground.engines.spec import EngineSpec
 from playground.engines.transformers.sampler import next_distribution as torch_distribution
 from playground.types import SamplingParams

@@ -13,8 +13,8 @@ import pytest
 from asking import Answer, ask, request
 from tiny_model import write_model
 
+from playground.engines.batching.snapshots import SnapshotStore
 from playground.engines.llamacpp.engine import LlamaCppEngine
-from playground.engines.llamacpp.snapshots import SnapshotStore
 from playground.engines.spec import EngineSpec
 
 PREFIX = "A preset with a long constant prefix of examples. " * 6

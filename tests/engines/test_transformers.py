@@ -26,8 +26,8 @@ from transformers.generation.logits_process import (
 )
 
 from playground.engines.base import Cancel, GenerateRequest
-from playground.engines.decoding import DecodeAbortedError, DecodeFullError
-from playground.engines.llamacpp.jobs import Errand
+from playground.engines.batching.decoding import DecodeAbortedError, DecodeFullError
+from playground.engines.batching.jobs import Errand
 from playground.engines.load import EngineSpec, open_engine
 from playground.engines.transformers.cells import CellPool, attention_rows
 from playground.engines.transformers.context import TorchContext, TorchOptions

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.decoding import DecodeAbortedError, DecodeFullError
+from playground.engines.batching.decoding import DecodeAbortedError, DecodeFullError
 from playground.engines.llamacpp.model import Model
 from playground.engines.llamacpp.native import AbortFlag, floats_at, lib, log
 from playground.engines.llamacpp.sampler import Sampler

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playground.engines.batched import BatchedEngine
+from playground.engines.batching.engine import BatchedEngine
+from playground.engines.batching.exact import CHUNK
+from playground.engines.batching.lines import LineStore
+from playground.engines.batching.loop import DecodeLoop
 from playground.engines.llamacpp import plan
 from playground.engines.llamacpp.context import Context
-from playground.engines.llamacpp.exact import CHUNK
 from playground.engines.llamacpp.gguf_header import read_header
-from playground.engines.llamacpp.lines import LineStore
-from playground.engines.llamacpp.loop import DecodeLoop
 from playground.engines.llamacpp.model import Model
 from playground.engines.spec import EngineSpec
 

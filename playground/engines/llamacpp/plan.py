@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from playground.engines.batching.snapshots import SnapshotStore
 from playground.engines.llamacpp.context import ContextOptions
 from playground.engines.llamacpp.fingerprint import file_fingerprint, machine
 from playground.engines.llamacpp.gguf_header import GgufHeader
 from playground.engines.llamacpp.model import Model
 from playground.engines.llamacpp.native import library_version
 from playground.engines.llamacpp.probe import Tuning, Wishes, tune
-from playground.engines.llamacpp.snapshots import SnapshotStore
 from playground.engines.memory import available_bytes, fit_refusal
 from playground.engines.spec import EngineSpec
 from playground.errors import ModelLoadError

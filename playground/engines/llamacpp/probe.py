@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from playground.engines.decoding import DecodeAbortedError
+from playground.engines.batching.decoding import DecodeAbortedError
 from playground.engines.llamacpp.context import Context, ContextOptions
 from playground.engines.llamacpp.model import Model
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from playground.engines.arrays import FloatArray, IntArray
+from playground.engines.batching.penalties import Penalties
 from playground.engines.llamacpp.native import lib
-from playground.engines.penalties import Penalties
 from playground.types import SamplingParams
 
 # The library takes this one value to mean "any seed".

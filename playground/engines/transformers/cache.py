@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from playground.engines.decoding import DecodeAbortedError
+from playground.engines.batching.decoding import DecodeAbortedError
 
 
 class BatchPlace:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.decoding import DecodeFullError
+from playground.engines.batching.decoding import DecodeFullError
 from playground.engines.transformers.cache import BatchPlace, CellCache
 from playground.engines.transformers.cells import CellPool, attention_rows
 from playground.engines.transformers.sampler import Sampler

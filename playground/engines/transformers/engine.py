@@ -11,10 +11,10 @@ import torch
 
 from playground.engines.arrays import FloatArray, IntArray
 from playground.engines.base import EngineInfo
-from playground.engines.batched import BatchedEngine
-from playground.engines.llamacpp.exact import CHUNK
-from playground.engines.llamacpp.lines import LineStore
-from playground.engines.llamacpp.loop import DecodeLoop
+from playground.engines.batching.engine import BatchedEngine
+from playground.engines.batching.exact import CHUNK
+from playground.engines.batching.lines import LineStore
+from playground.engines.batching.loop import DecodeLoop
 from playground.engines.spec import EngineSpec
 from playground.engines.transformers.context import TorchContext, TorchOptions
 from playground.engines.transformers.model import DEFAULT_N_CTX, TorchModel

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.llamacpp.stats import top_ids
-from playground.engines.penalties import Penalties
+from playground.engines.batching.penalties import Penalties
+from playground.engines.batching.stats import top_ids
 from playground.types import SamplingParams
 
 _FIRST_LOOK = 256

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.penalties import Penalties
+from playground.engines.batching.penalties import Penalties
 from playground.errors import EngineError
 from playground.types import SamplingParams
 

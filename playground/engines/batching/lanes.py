@@ -12,11 +12,11 @@ import numpy as np
 
 from playground.engines.arrays import FloatArray
 from playground.engines.base import Delta, Finished, Scores
-from playground.engines.decoding import DecodeContext, TokenSampler, Vocabulary
+from playground.engines.batching.decoding import DecodeContext, TokenSampler, Vocabulary
+from playground.engines.batching.jobs import Call, GenerateCall, Job, ScoreCall, WarmCall, now
+from playground.engines.batching.lines import Line
+from playground.engines.batching.stats import RowStats, log_probabilities, rank_of, row_stats
 from playground.engines.limits import context_full
-from playground.engines.llamacpp.jobs import Call, GenerateCall, Job, ScoreCall, WarmCall, now
-from playground.engines.llamacpp.lines import Line
-from playground.engines.llamacpp.stats import RowStats, log_probabilities, rank_of, row_stats
 from playground.engines.streaming import Released, TextStream
 from playground.errors import EngineError, PlaygroundError
 from playground.types import Alternative, FinishReason, Token, Usage

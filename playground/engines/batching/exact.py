@@ -13,12 +13,12 @@ from collections.abc import Callable
 import numpy as np
 
 from playground.engines.arrays import IntArray
-from playground.engines.decoding import DecodeAbortedError, DecodeContext, Vocabulary
-from playground.engines.llamacpp.jobs import GenerateCall, Job
-from playground.engines.llamacpp.lanes import Lane, SampleLane, ScoreLane
-from playground.engines.llamacpp.lines import Line
-from playground.engines.llamacpp.prefix import common_prefix
-from playground.engines.llamacpp.waiting import Waiting
+from playground.engines.batching.decoding import DecodeAbortedError, DecodeContext, Vocabulary
+from playground.engines.batching.jobs import GenerateCall, Job
+from playground.engines.batching.lanes import Lane, SampleLane, ScoreLane
+from playground.engines.batching.lines import Line
+from playground.engines.batching.prefix import common_prefix
+from playground.engines.batching.waiting import Waiting
 from playground.errors import PlaygroundError, UnsupportedError
 
 CHUNK = 128

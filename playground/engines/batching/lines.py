@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from playground.engines.arrays import IntArray
-from playground.engines.decoding import DecodeContext
-from playground.engines.llamacpp.prefix import common_prefix
-from playground.engines.llamacpp.snapshots import SnapshotStore
+from playground.engines.batching.decoding import DecodeContext
+from playground.engines.batching.prefix import common_prefix
+from playground.engines.batching.snapshots import SnapshotStore
 
 # Less than this in common is not worth a copy.
 _WORTHWHILE = 8

@@ -14,10 +14,10 @@ import numpy as np
 
 from playground.engines.arrays import IntArray
 from playground.engines.base import Cancel, EngineInfo, Event, Finished, GenerateRequest, Scores
-from playground.engines.decoding import Vocabulary
+from playground.engines.batching.decoding import Vocabulary
+from playground.engines.batching.jobs import GenerateCall, Job, ScoreCall, WarmCall
+from playground.engines.batching.loop import DecodeLoop
 from playground.engines.limits import request_refusal, score_refusal
-from playground.engines.llamacpp.jobs import GenerateCall, Job, ScoreCall, WarmCall
-from playground.engines.llamacpp.loop import DecodeLoop
 from playground.engines.seeds import draw_seed
 from playground.errors import ContextLengthError, EngineError
 from playground.types import Piece, Usage

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from playground.engines.llamacpp.jobs import Call, GenerateCall, Job, ScoreCall, WarmCall
+from playground.engines.batching.jobs import Call, GenerateCall, Job, ScoreCall, WarmCall
 from playground.errors import EngineError, PlaygroundError
 
 # How many of a call's waiting prompts are looked at for one that need not wait for another's prefix.

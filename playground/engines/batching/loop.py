@@ -16,13 +16,18 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from playground.engines.arrays import FloatArray
-from playground.engines.decoding import DecodeAbortedError, DecodeContext, DecodeFullError, Vocabulary
-from playground.engines.llamacpp.exact import ExactMode
-from playground.engines.llamacpp.jobs import Call, Errand, GenerateCall, Job, WarmCall
-from playground.engines.llamacpp.lanes import Lane, SampleLane, ScoreLane, WarmLane
-from playground.engines.llamacpp.lines import Line, LineStore
-from playground.engines.llamacpp.prefix import common_prefix
-from playground.engines.llamacpp.waiting import Waiting
+from playground.engines.batching.decoding import (
+    DecodeAbortedError,
+    DecodeContext,
+    DecodeFullError,
+    Vocabulary,
+)
+from playground.engines.batching.exact import ExactMode
+from playground.engines.batching.jobs import Call, Errand, GenerateCall, Job, WarmCall
+from playground.engines.batching.lanes import Lane, SampleLane, ScoreLane, WarmLane
+from playground.engines.batching.lines import Line, LineStore
+from playground.engines.batching.prefix import common_prefix
+from playground.engines.batching.waiting import Waiting
 from playground.errors import EngineError, PlaygroundError
 
 # Lanes beyond the usual number for calls that have none yet, so that a long batch does not starve a person.

@@ -22,7 +22,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from playground.engines.arrays import IntArray
-from playground.engines.llamacpp.prefix import common_prefix
+from playground.engines.batching.prefix import common_prefix
 
 _MAGIC = b"ICLKV\x00\x00\x01"
 # Magic, key, number of tokens, bytes of payload, sha256 of tokens and payload.
