@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from playground.types import FinishReason, Piece, SamplingParams, StopRule, Token, Usage
 
-Capability = Literal["generate", "score", "score_full", "logprobs", "embed"]
+Capability = Literal["generate", "resume", "score", "score_full", "logprobs", "embed"]
 
 
 class Cancel:
@@ -115,6 +115,9 @@ class GenerateRequest:
         n: Number of samples; sample i is seeded with ``seed + i``.
         logprobs: None for bare tokens; k >= 0 for logprob, rank and entropy and the top k alternatives.
         exact: The same floats whatever else runs or ran; slower. An engine that cannot refuses.
+        begun: Token ids that every sample begins with, taken as they are. They come back first, bare; they
+            count as output for penalties and stops, as prompt for ``usage``, and not for ``max_tokens``. An
+            engine without the capability ``resume`` refuses.
     """
 
     prompt: tuple[Piece, ...]
@@ -123,6 +126,7 @@ class GenerateRequest:
     n: int = 1
     logprobs: int | None = None
     exact: bool = False
+    begun: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from playground.engines.base import (
     GenerateRequest,
     Scores,
 )
-from playground.engines.limits import context_full, request_refusal, score_refusal
+from playground.engines.limits import begun_refusal, context_full, request_refusal, score_refusal
 from playground.engines.pieces import special_ranges
 from playground.engines.seeds import draw_seed
 from playground.engines.streaming import TextStream
@@ -156,7 +156,7 @@ class FakeEngine:
             bos_text="<|bos|>",
             eos_text="<|eos|>",
             architecture="fake",
-            capabilities=("generate", "score", "score_full", "logprobs"),
+            capabilities=("generate", "resume", "score", "score_full", "logprobs"),
         )
 
     @property
@@ -210,16 +210,27 @@ class FakeEngine:
     def _generate(self, requests: Sequence[GenerateRequest], wake: threading.Event) -> Iterator[Event]:
         voices: list[_Voice] = []
         for index, request in enumerate(requests):
-            ids = self.tokenize(request.prompt)
+            ids = [*self.tokenize(request.prompt), *request.begun]
             base = request.sampling.seed
             seed = draw_seed() if base is None else base
-            refusal = request_refusal(request, len(ids), self._info.n_ctx)
+            refusal = begun_refusal(request.begun, _N_VOCAB) or request_refusal(
+                request, len(ids), self._info.n_ctx
+            )
             for sample in range(request.n):
                 if refusal:
                     usage = Usage(prompt_tokens=len(ids))
                     yield Finished(index, sample, "error", usage, seed + sample, error=refusal)
                 else:
-                    voices.append(self._voice(index, sample, seed + sample, request, len(ids)))
+                    voice = self._voice(index, sample, seed + sample, request, len(ids))
+                    ended = request.begun[-1:] == (EOS,)
+                    shown = request.begun[:-1] if ended else request.begun
+                    begun = voice.stream.add([self._token(t, None, known=False) for t in shown])
+                    if begun:
+                        yield Delta(index, sample, begun.text, begun.tokens)
+                    if ended or voice.stream.stopped is not None:
+                        yield from self._end(voice, "stop")
+                    else:
+                        voices.append(voice)
         while voices:
             for voice in list(voices):
                 for event in self._step(voice, wake):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from playground.engines.base import GenerateRequest
 from playground.types import SamplingParams
 
@@ -13,6 +15,14 @@ def request_refusal(request: GenerateRequest, prompt_tokens: int, n_ctx: int) ->
     if any(not rule.text for rule in request.stop):
         return "A stop rule is empty; remove it or give it a text."
     return sampling_refusal(request.sampling) or context_refusal(prompt_tokens, n_ctx)
+
+
+def begun_refusal(begun: Sequence[int], n_vocab: int) -> str | None:
+    """Which token that an answer is to begin with does not exist, or None."""
+    wrong = next((token for token in begun if not 0 <= token < n_vocab), None)
+    if wrong is None:
+        return None
+    return f"Token {wrong} is none of this model's {n_vocab:,}; ask the model that the answer came from."
 
 
 def sampling_refusal(params: SamplingParams) -> str | None:

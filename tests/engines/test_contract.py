@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -310,3 +311,43 @@ def test_letters_are_letters(engine: Engine) -> None:
     (answer,) = ask(engine, request(engine))
     assert answer.text.isascii()
     assert isinstance(answer.end, Finished)
+
+
+def test_an_answer_goes_on_from_the_tokens_it_was_given(engine: Engine) -> None:
+    (whole,) = ask(engine, request(engine, max_tokens=12, temperature=0))
+    ids = tuple(token.id for token in whole.tokens)
+    (rest,) = ask(engine, replace(request(engine, max_tokens=4, temperature=0), begun=ids[:5]))
+    assert [token.id for token in rest.tokens[:5]] == list(ids[:5])
+    assert len(rest.tokens) == 9
+    assert rest.end.usage.completion_tokens == 4
+    assert rest.end.usage.prompt_tokens == whole.end.usage.prompt_tokens + 5
+    assert rest.text.encode() == b"".join(token.bytes for token in rest.tokens)
+    if engine.info.engine != "fake":  # whose script starts anew
+        assert [token.id for token in rest.tokens] == list(ids[:9])
+
+
+def test_half_a_character_that_was_given_is_completed(engine: Engine) -> None:
+    wren = engine.tokenize([text("鸟")], add_bos=False)
+    assert len(wren) == 3, "byte by byte"
+    bias = ((wren[2], 1000.0),)
+    half = replace(request(engine, max_tokens=1), begun=tuple(wren[:2]))
+    (answer,) = ask(engine, replace(half, sampling=replace(half.sampling, logit_bias=bias)))
+    if engine.info.engine != "fake":
+        assert answer.text == "鸟"
+        assert [token.id for token in answer.tokens] == wren
+
+
+def test_an_answer_that_was_ended_by_what_it_was_given_stays_so(engine: Engine) -> None:
+    given = (*engine.tokenize([text("ab")], add_bos=False), engine.info.eos_ids[0])
+    (answer,) = ask(engine, replace(request(engine, max_tokens=9), begun=given))
+    assert (answer.text, answer.end.finish_reason) == ("ab", "stop")
+    stop = (StopRule("b"),)
+    (answer,) = ask(engine, replace(request(engine, max_tokens=9, stop=stop), begun=given[:2]))
+    assert (answer.text, answer.end.finish_reason, answer.end.stop) == ("a", "stop", "b")
+
+
+def test_a_token_that_there_is_not_is_refused(engine: Engine) -> None:
+    wrong = engine.info.n_vocab
+    (answer,) = ask(engine, replace(request(engine, max_tokens=9), begun=(1, wrong)))
+    assert answer.end.finish_reason == "error"
+    assert str(wrong) in (answer.end.error or "")

@@ -8,47 +8,18 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from playground.engines.arrays import IntArray
 from playground.engines.base import Cancel, EngineInfo, Event, Finished, GenerateRequest, Scores
-from playground.engines.batching.decoding import Vocabulary
 from playground.engines.batching.jobs import GenerateCall, Job, ScoreCall, WarmCall
 from playground.engines.batching.loop import DecodeLoop
-from playground.engines.limits import request_refusal, score_refusal
+from playground.engines.batching.vocabulary import FragmentVocabulary
+from playground.engines.limits import begun_refusal, request_refusal, score_refusal
 from playground.engines.seeds import draw_seed
 from playground.errors import ContextLengthError, EngineError
 from playground.types import Piece, Usage
-
-
-class Encoding(Protocol):
-    """Token ids, and for each the byte of the joined text at which it starts (a BOS that was added: -1)."""
-
-    @property
-    def ids(self) -> list[int]:
-        """Token ids."""
-        ...
-
-    @property
-    def starts(self) -> list[int]:
-        """Bytes at which they start."""
-        ...
-
-
-class TextVocabulary(Vocabulary, Protocol):
-    """A vocabulary that also reads text. Thread-safe."""
-
-    bos: int | None
-
-    def encode(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> Encoding:
-        """Ids of the joined text, with exactly one BOS where the model wants one."""
-        ...
-
-    def decode(self, ids: Sequence[int]) -> bytes:
-        """The bytes of the ids joined."""
-        ...
 
 
 class BatchedEngine:
@@ -62,7 +33,7 @@ class BatchedEngine:
     """
 
     def __init__(
-        self, info: EngineInfo, vocab: TextVocabulary, loop: DecodeLoop, free: Callable[[], None]
+        self, info: EngineInfo, vocab: FragmentVocabulary, loop: DecodeLoop, free: Callable[[], None]
     ) -> None:
         self._info = info
         self._vocab = vocab
@@ -106,8 +77,11 @@ class BatchedEngine:
         for index, request in enumerate(requests):
             prompt = self._prompt(request.prompt)
             seed = draw_seed() if request.sampling.seed is None else request.sampling.seed
+            refusal = begun_refusal(request.begun, self._info.n_vocab)
+            if refusal is None:
+                prompt = np.concatenate([prompt, np.array(request.begun, np.int32)])
+                refusal = request_refusal(request, len(prompt), self._info.n_ctx)
             job = Job(index, request, prompt, seed, deque(range(request.n)))
-            refusal = request_refusal(request, len(prompt), self._info.n_ctx)
             if refusal is not None:
                 ended += [job.unstarted(sample, refusal) for sample in job.waiting]
             elif request.sampling.max_tokens == 0:
@@ -193,7 +167,7 @@ class BatchedEngine:
         with self._lock:
             self._free()
 
-    def _open_vocab(self) -> TextVocabulary:
+    def _open_vocab(self) -> FragmentVocabulary:
         """The vocabulary, while it is there; the lock must be held, because ``close`` may free it."""
         if self._closed:
             raise EngineError("The model was closed; open it again.")

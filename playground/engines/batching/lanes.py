@@ -12,9 +12,10 @@ import numpy as np
 
 from playground.engines.arrays import FloatArray
 from playground.engines.base import Delta, Finished, Scores
-from playground.engines.batching.decoding import DecodeContext, TokenSampler, Vocabulary
+from playground.engines.batching.decoding import DecodeContext, Vocabulary
 from playground.engines.batching.jobs import Call, GenerateCall, Job, ScoreCall, WarmCall, now
 from playground.engines.batching.lines import Line
+from playground.engines.batching.sampling import TokenSampler
 from playground.engines.batching.stats import RowStats, log_probabilities, rank_of, row_stats
 from playground.engines.limits import context_full
 from playground.engines.streaming import Released, TextStream
@@ -99,6 +100,12 @@ class SampleLane(Lane):
         self._count = 0
         self._prefill_s = 0.0
         self._decode_started = 0.0
+        begun = job.request.begun
+        self._has_ended = bool(begun) and vocab.is_end(begun[-1])
+        for token in begun:
+            sampler.penalties.accept(token)
+        shown = begun[:-1] if self._has_ended else begun
+        self._send(self._stream.add([Token(token, vocab.piece(token)) for token in shown]))
 
     @property
     def is_fresh(self) -> bool:
@@ -125,8 +132,9 @@ class SampleLane(Lane):
         if self._count == 0:
             self._decode_started = now()
             self._prefill_s = self._decode_started - self.started
-        if self._vocab.is_end(token):
-            self._finish("stop", eos=True)
+        # What the answer began with may have been its end.
+        if self._has_ended or self._stream.stopped is not None or self._vocab.is_end(token):
+            self._finish("stop", eos=self._stream.stopped is None)
             return
         self._count += 1
         self.line.append(token)

@@ -104,7 +104,7 @@ class Model:
             parameters=int(lib.llama_model_n_params(self.handle)),
             size_bytes=int(lib.llama_model_size(self.handle)),
             load_s=load_s,
-            capabilities=("generate", "score", "score_full", "logprobs"),
+            capabilities=("generate", "resume", "score", "score_full", "logprobs"),
         )
 
     @staticmethod

@@ -32,6 +32,7 @@ from playground.errors import ContextLengthError, EngineError, UnsupportedError
 from playground.types import Piece, Usage
 
 _ASSUMED_N_CTX = 4096
+_NO_RESUME = "A server's answer cannot begin with given tokens; put their text at the end of the prompt."
 
 
 class ServerEngine:
@@ -74,6 +75,7 @@ class ServerEngine:
         name = self._served.dialect.name
         capabilities: list[Capability] = ["generate", "logprobs"]
         lacks: list[tuple[Capability, str]] = [
+            ("resume", _NO_RESUME),
             ("score_full", "A server tells the likeliest tokens, not the whole distribution."),
             ("embed", "Not asked of servers."),
         ]
@@ -250,6 +252,8 @@ class ServerEngine:
         refused = refused or refusal(self._served.dialect, request.sampling)
         if refused is None and request.exact:
             refused = "A server has no exact mode; ask without it."
+        if refused is None and request.begun:
+            refused = _NO_RESUME
         is_chat = bool(request.prompt) and request.prompt[0].text.startswith(MARK)
         unsafe = None if is_chat or self._sends_ids(request.prompt) else unsafe_text(request.prompt)
         return ids, refused or (None if unsafe is None else _unsafe(unsafe))

@@ -183,7 +183,7 @@ def _info(model: TorchModel, *, n_ctx: int, load_s: float) -> EngineInfo:
         parameters=sum(tensor.numel() for tensor in model.model.parameters()),
         size_bytes=model.size_bytes,
         load_s=load_s,
-        capabilities=("generate", "score", "score_full", "logprobs"),
+        capabilities=("generate", "resume", "score", "score_full", "logprobs"),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
     )
