@@ -8,26 +8,25 @@ from __future__ import annotations
 import os
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import gradio as gr
 
-from playground.chat.compare import SideEvent
-from playground.chat.conversation import Conversation
-from playground.engines.base import Cancel
-from playground.presets.preset import Preset
-from playground.services import SideSpec, Workbench
+from playground.services import Workbench
 from playground.ui.api import PageApi, default_sides
+from playground.ui.api.binding import read_request
 from playground.ui.islands import STATIC_PATH, island
 from playground.ui.serving import check_port, page_middleware, page_routes, static_folder
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
-from playground.ui.wire_format import RunIn
 
-STYLESHEETS = ("base", "header", "editor", "panes", "markdown", "prompt", "composer", "dialogs")
+STYLESHEETS = ("base", "header", "editor", "panes", "markdown", "prompt", "composer", "dialogs", "pages")
 MAX_FILE_SIZE = "4mb"
-RUN_IS_OVER = "() => window.dispatchEvent(new Event('playground-run-over'))"
+RUN_IS_OVER = {
+    "wire": "() => window.dispatchEvent(new Event('playground-run-over'))",
+    "page_wire": "() => window.dispatchEvent(new Event('playground-page-run-over'))",
+}
 
 
 def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks:
@@ -37,23 +36,16 @@ def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks
     strings = strings or Strings.load()
     runs = Runs()
     api = PageApi(workbench, runs, strings)
-
-    def answer(query: RunIn, cancel: Cancel) -> Iterator[SideEvent]:
-        return workbench.run(
-            [(side.id, SideSpec(side.model, side.preset)) for side in query.sides],
-            Preset.checked(query.draft),
-            Conversation.from_json(query.conversation),
-            cancel=cancel,
-        )
+    streams = {stream.kind: stream for stream in api.streams()}
 
     async def run(event: gr.EventData, request: gr.Request) -> AsyncIterator[str]:
-        query = RunIn.model_validate_json(event.request)
+        stream, query = read_request(event.request, streams)
         cancel = runs.open(query.run, request.session_hash or "")
         try:
             async for text in ndjson(
-                lambda stop: answer(query, stop),
+                lambda stop: stream.answer(query, stop),
                 run=query.run,
-                sides=[side.id for side in query.sides],
+                sides=query.side_ids(),
                 cancel=cancel,
                 unexpected=strings("server.unexpected"),
             ):
@@ -74,9 +66,11 @@ def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks
             with gr.Column(elem_id="main"):
                 island("panes")
                 island("composer")
-        wire = island("wire", calls=api.calls())
-        asked = wire.click(run, outputs=wire, show_progress="hidden", concurrency_limit=None)
-        asked.then(None, js=RUN_IS_OVER)  # also after a failure, so that no button stays waiting
+                island("pages")
+        for line, calls in {"wire": api.calls(), "page_wire": []}.items():  # the chat's, the other pages'
+            wire = island(line, module="wire", calls=calls)
+            asked = wire.click(run, outputs=wire, show_progress="hidden", concurrency_limit=None)
+            asked.then(None, js=RUN_IS_OVER[line])  # also after a failure, so that no button stays waiting
         app.unload(closed)
     for event in app.fns.values():
         event.api_visibility = "private"
@@ -147,7 +141,10 @@ def launch(
 
 
 def page_head() -> str:
-    """Links to the page's own stylesheets, and to its modules so that they are fetched side by side."""
+    """Links to the page's own stylesheets, and to its modules so that they are fetched side by side.
+
+    Modules in folders below are those of pages that are fetched when they are first opened.
+    """
     links = [f'<link rel="stylesheet" href="{STATIC_PATH}/css/{name}.css">' for name in STYLESHEETS]
     modules = sorted(path.name for path in static_folder().glob("*.js"))
     links += [f'<link rel="modulepreload" href="{STATIC_PATH}/{name}">' for name in modules]

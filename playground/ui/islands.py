@@ -15,23 +15,24 @@ STATIC_PATH = "page"
 """Where the static folder is mounted, relative to the page's own address."""
 
 _MOUNT = """
-import(new URL("{path}/{name}.js", document.baseURI).href)
-  .then((module) => module.mount(element, {{ trigger, props, server, watch }}))
+import(new URL("{path}/{module}.js", document.baseURI).href)
+  .then((module) => module.mount(element, {{ name: "{name}", trigger, props, server, watch }}))
   .catch((error) => {{ element.textContent = String(error); console.error(error); }});
 """
 
 
-def island(name: str, *, calls: Sequence[Callable[[str], str]] = ()) -> gr.HTML:
-    """A component drawn by ``static/{name}.js``, whose element id is ``{name}``.
+def island(name: str, *, module: str | None = None, calls: Sequence[Callable[[str], str]] = ()) -> gr.HTML:
+    """A component drawn by ``static/{module}.js``, whose element id is ``{name}``.
 
     Args:
-        name: Of the module and of the element.
+        name: Of the element.
+        module: That draws it; the one of its name by default.
         calls: Functions from one JSON text to another that the module may call on its ``server``.
     """
     return gr.HTML(
         value="",
         html_template="<div></div>",
-        js_on_load=_MOUNT.format(path=STATIC_PATH, name=name),
+        js_on_load=_MOUNT.format(path=STATIC_PATH, name=name, module=module or name),
         apply_default_css=False,
         elem_id=name,
         elem_classes=["island"],

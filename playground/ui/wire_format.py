@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,11 +18,13 @@ from playground.types import Prompt, Reply
 MAX_SIDES = 8
 
 
-class _Incoming(BaseModel):
+class Incoming(BaseModel):
+    """What a call takes: unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SideIn(_Incoming):
+class SideIn(Incoming):
     """One side: an id that the conversation's replies go by, a model, and a preset (``@draft``, ``none``)."""
 
     id: Annotated[str, Field(pattern=r"^\w{1,20}$")]
@@ -30,7 +32,7 @@ class SideIn(_Incoming):
     preset: str
 
 
-class PreviewIn(_Incoming):
+class PreviewIn(Incoming):
     """Ask for the prompts that the sides would send for ``text``, and the draft's token counts."""
 
     sides: Annotated[tuple[SideIn, ...], Field(max_length=MAX_SIDES)]
@@ -40,7 +42,7 @@ class PreviewIn(_Incoming):
     pieces: bool = False
 
 
-class WarmIn(_Incoming):
+class WarmIn(Incoming):
     """Say that a person paused: what the sides' next prompts start with may be computed now."""
 
     tab: Annotated[str, Field(pattern=r"^\w{1,40}$")]
@@ -49,42 +51,57 @@ class WarmIn(_Incoming):
     conversation: str
 
 
-class RunIn(_Incoming):
+class StreamIn(Incoming):
+    """Ask for something that is written over a while; ``run`` is the id that stops it."""
+
+    kind: str
+    run: Annotated[str, Field(pattern=r"^\w{1,40}$")]
+
+    def side_ids(self) -> tuple[str, ...]:
+        """The ids that its events go by; each ends with exactly one ``end`` or ``cut``."""
+        raise NotImplementedError
+
+
+class RunIn(StreamIn):
     """Ask for answers to the conversation's open last turn."""
 
-    run: Annotated[str, Field(pattern=r"^\w{1,40}$")]
+    kind: Literal["run"] = "run"
     sides: Annotated[tuple[SideIn, ...], Field(min_length=1, max_length=MAX_SIDES)]
     draft: Mapping[str, object]
     conversation: str
 
+    def side_ids(self) -> tuple[str, ...]:
+        """The sides."""
+        return tuple(side.id for side in self.sides)
 
-class NameIn(_Incoming):
+
+class NameIn(Incoming):
     """A preset's, model's or run's name."""
 
     name: str
 
 
-class TextsIn(_Incoming):
+class TextsIn(Incoming):
     """Texts to be rendered."""
 
     texts: Annotated[tuple[str, ...], Field(max_length=1_000)]
 
 
-class SaveIn(_Incoming):
+class SaveIn(Incoming):
     """A preset to keep; ``overwrite`` where it was opened from the same name."""
 
     draft: Mapping[str, object]
     overwrite: bool = False
 
 
-class YamlIn(_Incoming):
+class YamlIn(Incoming):
     """A preset file's text and its name."""
 
     text: str
     source: str
 
 
-class DraftIn(_Incoming):
+class DraftIn(Incoming):
     """A preset to be written as a file."""
 
     draft: Mapping[str, object]

@@ -37,7 +37,7 @@ def _used_keys() -> tuple[set[str], set[str]]:
     """Keys that the code names, and the fixed beginnings of those it puts together."""
     whole: set[str] = set()
     begun: set[str] = set()
-    for path in [*UI.glob("*.py"), *UI.glob("static/*.js")]:
+    for path in [*UI.rglob("*.py"), *UI.glob("static/**/*.js")]:
         text = re.sub(r"\bh\(\s*['`][^'`]*['`]", "", path.read_text(encoding="utf-8"))  # elements
         # every quoted dotted name, since some are chosen before they are looked up
         whole |= set(re.findall(r"[\"'`]([a-z]+(?:\.[\w.]+)+)[\"'`]", text))

@@ -9,7 +9,9 @@ let stack = null;
 
 /** A notice at the edge of the page; with `action` a button that takes something back. */
 export function notice(text, { action, onAction, kind = 'info', stays = false } = {}) {
-  stack ??= document.getElementById('panes').appendChild(h('div.notices', { role: 'status', 'aria-live': 'polite' }));
+  stack ??= h('div.notices', { role: 'status', 'aria-live': 'polite' });
+  const shown = document.getElementById(document.body.dataset.page === 'chat' ? 'panes' : 'pages');
+  if (stack.parentElement !== shown) shown.append(stack);
   const close = () => box.remove();
   const box = h(
     `div.notice.${kind}`,

@@ -3,6 +3,7 @@
 import { fill, h, icon, iconButton } from './dom.js';
 import * as library from './library.js';
 import { islandMounted } from './page.js';
+import { navigation } from './pages.js';
 import { server, session, isDirty, on, touch } from './store.js';
 import { seconds, t } from './text.js';
 import { nextTheme } from './themes.js';
@@ -131,6 +132,7 @@ export function mount(element) {
         h('img', { src: new URL('./icon.svg', import.meta.url), alt: '', width: 20 }),
         h('h1', {}, t('app.title')),
       ),
+      navigation(),
       h('div.preset', {}, chooser, mark),
       menu,
       file,

@@ -9,7 +9,7 @@ import { notice } from './dialogs.js';
 import { Unreachable, call } from './wire.js';
 
 const SIDEBAR_FITS_PX = 1000; // as in editor.css
-const ISLANDS = ['header', 'editor', 'panes', 'composer'];
+const ISLANDS = ['header', 'editor', 'panes', 'composer', 'pages'];
 const waiting = new Set(ISLANDS);
 let islandsMounted;
 const mounted = new Promise((resolve) => (islandsMounted = resolve));

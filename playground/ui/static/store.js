@@ -15,7 +15,7 @@ export const session = {
   sides: [], // [{id, model, preset}]
   conversation: null, // see conversation.js
   composer: '',
-  view: { tab: 'chat', raw: false, sidebar: null, sampling: false, theme: 'auto', side: 0 },
+  view: { page: 'chat', tab: 'chat', raw: false, sidebar: null, sampling: false, theme: 'auto', side: 0 },
 };
 
 /** What the server said last; not kept. */

@@ -1,15 +1,17 @@
-// The line to Python: small calls, and the one stream of answers.
+// The lines to Python: small calls, and streams of what is being written.
 
-let hooks = null;
+let hooks = null; // of the line that also carries the calls
 let mounted;
 const ready = new Promise((resolve) => (mounted = resolve));
-let part = 0; // of the stream
-let seen = 0; // characters of that part that were read
-let reader = null; // who reads the lines of the run under way
+const lines = new Map(); // by name: its hooks, what of its text was read, and who reads it
 
+/** `wire` carries the calls and the chat's runs, `page_wire` what other pages have written. */
 export function mount(element, given) {
+  const line = { hooks: given, part: 0, seen: 0, reader: null };
+  lines.set(given.name, line);
+  given.watch('value', () => read(line));
+  if (given.name !== 'wire') return;
   hooks = given;
-  hooks.watch('value', read);
   mounted();
 }
 
@@ -31,32 +33,33 @@ export async function call(name, body) {
 /** The server did not answer at all. */
 export class Unreachable extends Error {}
 
-/** Start a run; `onLine` gets each line as it comes. One run at a time. */
-export function start(request, onLine) {
-  part = seen = 0;
-  reader = { run: request.run, onLine };
-  hooks.trigger('click', { request: JSON.stringify(request) });
+/** Start a run; `onLine` gets each line as it comes. One run at a time on each line. */
+export function start(request, onLine, name = 'wire') {
+  const line = lines.get(name);
+  line.part = line.seen = 0;
+  line.reader = { run: request.run, onLine };
+  line.hooks.trigger('click', { request: JSON.stringify(request) });
 }
 
 /** Read no more of the run under way. */
-export function leave() {
-  reader = null;
+export function leave(name = 'wire') {
+  lines.get(name).reader = null;
 }
 
 // The value grows line by line, so a redraw that was skipped loses nothing; now and then it starts afresh,
 // as another part, with all that was written so far.
-function read() {
-  const text = hooks.props.value;
-  if (!reader || !text) return;
+function read(line) {
+  const text = line.hooks.props.value;
+  if (!line.reader || !text) return;
   const opening = JSON.parse(text.slice(0, text.indexOf('\n')));
-  if (opening.run !== reader.run) return; // the end of an earlier run
-  if (opening.part !== part) {
-    part = opening.part;
-    seen = 0;
+  if (opening.run !== line.reader.run) return; // the end of an earlier run
+  if (opening.part !== line.part) {
+    line.part = opening.part;
+    line.seen = 0;
   }
   const end = text.lastIndexOf('\n') + 1;
-  if (end <= seen) return;
-  const lines = text.slice(seen, end).split('\n');
-  seen = end;
-  for (const line of lines) if (line) reader?.onLine(JSON.parse(line));
+  if (end <= line.seen) return;
+  const said = text.slice(line.seen, end).split('\n');
+  line.seen = end;
+  for (const one of said) if (one) line.reader?.onLine(JSON.parse(one));
 }

@@ -1,0 +1,51 @@
+"""What the page can ask Python for: one module a topic, joined here.
+
+A topic is a class with ``calls()`` (small functions from one JSON text to another) and, where it writes for
+a while, ``streams()``. None holds a session: whatever belongs to a tab comes with each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from playground.services import Workbench
+from playground.ui.api.answers import AnswerCalls
+from playground.ui.api.binding import Binding, Call, Stream
+from playground.ui.api.presets import PresetCalls
+from playground.ui.api.prompts import PromptCalls
+from playground.ui.api.start import StartCalls, default_sides
+from playground.ui.streaming import Runs
+from playground.ui.strings import Strings
+
+__all__ = ["PageApi", "Stream", "default_sides"]
+
+
+class Topic(Protocol):
+    """What a module of this package offers."""
+
+    def calls(self) -> list[Call]:
+        """The calls by the names that the JavaScript uses."""
+        ...
+
+
+class PageApi:
+    """All of the page's calls and streams."""
+
+    def __init__(self, workbench: Workbench, runs: Runs, strings: Strings) -> None:
+        self._binding = Binding(strings)
+        self._answers = AnswerCalls(workbench, runs)
+        self._topics: list[Topic] = [
+            StartCalls(workbench),
+            PromptCalls(workbench),
+            PresetCalls(workbench, strings),
+            self._answers,
+        ]
+
+    def calls(self) -> list[Callable[[str], str]]:
+        """The functions by the names that the JavaScript uses."""
+        return [self._binding.bound(call) for topic in self._topics for call in topic.calls()]
+
+    def streams(self) -> list[Stream]:
+        """What can be asked to write, each by its ``kind``."""
+        return self._answers.streams()

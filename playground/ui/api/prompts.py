@@ -1,0 +1,98 @@
+"""Prompts: what each side would send now, what it takes of the context, and work ahead of the question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from playground.chat.conversation import Conversation
+from playground.errors import PlaygroundError
+from playground.presets.preset import Preset
+from playground.services import DRAFT, ModelState, SideSpec, TokenCounts, Workbench
+from playground.types import Message
+from playground.ui.api.binding import Call
+from playground.ui.wire_format import PreviewIn, SideIn, WarmIn, prompt_json
+
+
+class PromptCalls:
+    """The exact prompts of the sides."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._bench = workbench
+
+    def calls(self) -> list[Call]:
+        """``preview`` and ``warm``."""
+        return [
+            Call.of("preview", PreviewIn, self.preview),
+            Call.of("warm", WarmIn, self.warm),
+        ]
+
+    def preview(self, query: PreviewIn) -> object:
+        """Each side's prompt for the text, and the token counts of the draft."""
+        draft = Preset.checked(query.draft)
+        conversation = Conversation.from_json(query.conversation)
+        states = {state.id: state for state in self._bench.model_states()}
+        views: dict[str, object] = {}
+        counts: TokenCounts | None = None
+        for side in query.sides:
+            ready = side.model in states and states[side.model].status == "ready"
+            messages = (*conversation.messages(side.id), Message("user", query.text))
+            try:
+                shown, of_side = self._preview(side, draft, messages, ready=ready, pieces=query.pieces)
+            except PlaygroundError as error:
+                shown, of_side = {"error": str(error)}, None
+            views[side.id] = shown
+            if counts is None and side.preset == DRAFT:
+                counts = of_side
+        if counts is None:
+            counts = self._draft_counts(query, draft, states)
+        return {"sides": views, "counts": None if counts is None else _counts_json(counts)}
+
+    def warm(self, query: WarmIn) -> object:
+        """Begin to compute what the next prompts start with; answers at once."""
+        self._bench.warm(
+            query.tab,
+            [(side.id, SideSpec(side.model, side.preset)) for side in query.sides],
+            Preset.checked(query.draft),
+            Conversation.from_json(query.conversation),
+        )
+        return None
+
+    def _preview(
+        self,
+        side: SideIn,
+        draft: Preset,
+        messages: tuple[Message, ...],
+        *,
+        ready: bool,
+        pieces: bool,
+    ) -> tuple[dict[str, object], TokenCounts | None]:
+        spec = SideSpec(side.model, side.preset)
+        if ready:
+            view = self._bench.preview(spec, draft, messages)
+            shown = prompt_json(view.prompt, pieces=pieces) | {"error": view.error}
+            return shown | {"counts": _counts_json(view.counts)}, view.counts
+        if self._bench.catalog.get(side.model).kind == "base":  # needs no model to be rendered
+            prompt = self._bench.assistant(spec, draft).renderer.render(messages)
+            return prompt_json(prompt, pieces=pieces) | {"error": None, "counts": None}, None
+        return {"error": None, "counts": None, "waiting": True}, None
+
+    def _draft_counts(
+        self, query: PreviewIn, draft: Preset, states: Mapping[str, ModelState]
+    ) -> TokenCounts | None:
+        """The draft's counts where no side uses it: by the first model that is there to count."""
+        for side in query.sides:
+            if side.model in states and states[side.model].status == "ready":
+                spec = SideSpec(side.model, DRAFT)
+                return self._bench.preview(spec, draft, (Message("user", query.text),)).counts
+        return None
+
+
+def _counts_json(counts: TokenCounts) -> dict[str, object]:
+    return {
+        "total": counts.total,
+        "system": counts.system,
+        "examples": counts.examples,
+        "history": counts.history,
+        "turn": counts.turn,
+        "n_ctx": counts.n_ctx,
+    }

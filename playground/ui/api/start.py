@@ -1,0 +1,85 @@
+"""Start: what the page needs to draw itself, and how the models do."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from playground.presets.preset import MAX_BYTES
+from playground.prompts.templates import BUILT_IN
+from playground.services import DRAFT, NO_PRESET, ModelState, Workbench
+from playground.ui.api.binding import Call
+from playground.ui.api.presets import draft_json, entry_json
+from playground.ui.wire_format import NameIn
+
+
+class StartCalls:
+    """The first call, and those about models."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._bench = workbench
+
+    def calls(self) -> list[Call]:
+        """``boot``, ``models`` and ``load_model``."""
+        return [
+            Call.of("boot", NameIn, self.boot),
+            Call.of("models", NameIn, lambda _: self.models()),
+            Call.of("load_model", NameIn, self.load_model),
+        ]
+
+    def boot(self, query: NameIn) -> object:
+        """Everything the page needs to draw itself for the first time; ``name`` is the preset to open."""
+        models = self._bench.model_states()
+        entries = self._bench.presets.entries()
+        usable = [entry.name for entry in entries if entry.error is None]
+        wanted = query.name if query.name in usable else next(iter(usable), None)
+        return {
+            "version": _version(),
+            "presets": [entry_json(entry) for entry in entries],
+            "models": [_state_json(state) for state in models],
+            "templates": list(BUILT_IN),
+            "max_preset_bytes": MAX_BYTES,
+            "draft": None if wanted is None else draft_json(self._bench.presets.load(wanted)),
+            "sides": default_sides(models),
+        }
+
+    def models(self) -> object:
+        """Every model and how it does."""
+        return [_state_json(state) for state in self._bench.model_states()]
+
+    def load_model(self, query: NameIn) -> object:
+        """Start loading a model."""
+        self._bench.load(query.name)
+        return self.models()
+
+
+def default_sides(models: list[ModelState]) -> list[dict[str, str]]:
+    """A base model behind the draft beside an instruct model with its own template, if there are."""
+    bases = [state for state in models if state.kind == "base"]
+    instructs = [state for state in models if state.kind == "instruct"]
+    sides = [(state.id, DRAFT) for state in bases[:1]] + [(s.id, NO_PRESET) for s in instructs[:1]]
+    if len(sides) == 1:
+        sides.append((sides[0][0], NO_PRESET))
+    return [
+        {"id": "ABCDEFGH"[i], "model": model, "preset": preset} for i, (model, preset) in enumerate(sides)
+    ]
+
+
+def _state_json(state: ModelState) -> dict[str, object]:
+    info = state.info
+    return {
+        "id": state.id,
+        "title": state.title,
+        "kind": state.kind,
+        "status": state.status,
+        "detail": state.detail,
+        "load_s": round(state.load_s, 2),
+        "parameters": info.parameters if info else 0,
+        "n_ctx": info.n_ctx if info else 0,
+    }
+
+
+def _version() -> str:
+    try:
+        return version("icl-playground")
+    except PackageNotFoundError:
+        return ""
