@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.batching.penalties import Penalties
+from playground.engines.batching.sampling import TokenSampler
 from playground.errors import EngineError
 from playground.types import SamplingParams
 
@@ -42,24 +42,6 @@ class Vocabulary(Protocol):
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends a generation."""
-        ...
-
-
-class TokenSampler(Protocol):
-    """Draws the tokens of one sample; see ``SamplingParams`` for what the options mean."""
-
-    penalties: Penalties
-
-    def draw(self, context: object, index: int, row: FloatArray) -> int:
-        """The next token from the logits ``row`` of batch index ``index``; bias and penalties change it."""
-        ...
-
-    def draw_again(self, context: object, index: int, row: FloatArray) -> int:
-        """As ``draw``, where the row already carries this sample's bias and penalties."""
-        ...
-
-    def close(self) -> None:
-        """Free what it holds; again does nothing."""
         ...
 
 

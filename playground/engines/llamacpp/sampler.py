@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.batching.penalties import Penalties
+from playground.engines.batching.sampling import TokenSampler, certain, penalized
 from playground.engines.llamacpp.native import lib
 from playground.types import SamplingParams
 
@@ -28,7 +28,7 @@ def native_seed(seed: int) -> int:
     return folded if folded != _ANY_SEED else 0x5EED5EED
 
 
-class Sampler:
+class Sampler(TokenSampler):
     """Draws tokens for one sample; ``close`` frees the native chain.
 
     Args:
@@ -39,34 +39,16 @@ class Sampler:
     """
 
     def __init__(self, params: SamplingParams, *, seed: int, prompt: IntArray, n_vocab: int) -> None:
-        needs_prompt = params.repetition_penalty != 1.0 and params.penalize_prompt
-        tokens: list[int] = prompt.tolist() if needs_prompt else []
-        self.penalties = Penalties(params, tokens, n_vocab)
+        super().__init__(params, prompt, n_vocab)
         self._chain: object | None = None
         if params.temperature > 0:
             self._chain = _chain(params)
             lib.llama_sampler_chain_add(self._chain, lib.llama_sampler_init_dist(native_seed(seed)))
 
-    @property
-    def greedy(self) -> bool:
-        """Whether the arg max is taken."""
-        return self._chain is None
-
-    def draw(self, context: object, index: int, row: FloatArray) -> int:
-        """The next token, drawn from the logits of batch index ``index``, whose view is ``row``.
-
-        The row is changed by bias and penalties.
-        """
-        self.penalties.apply(row)
-        return self.draw_again(context, index, row)
-
-    def draw_again(self, context: object, index: int, row: FloatArray) -> int:
-        """As ``draw``, where the row already carries this sample's bias and penalties."""
-        token = int(
-            row.argmax() if self._chain is None else lib.llama_sampler_sample(self._chain, context, index)
-        )
-        self.penalties.accept(token)
-        return token
+    def _pick(self, context: object, index: int, row: FloatArray) -> int:
+        if self._chain is None:
+            return int(row.argmax())
+        return int(lib.llama_sampler_sample(self._chain, context, index))
 
     def close(self) -> None:
         """Free the chain; again does nothing."""
@@ -96,15 +78,10 @@ def next_distribution(
 
     For tests and for showing what an option does; ``logits`` is not changed.
     """
-    row = logits.astype(np.float32, copy=True)
-    penalties = Penalties(params, prompt, len(row))
-    for token in output:
-        penalties.accept(token)
-    penalties.apply(row)
-    probabilities = np.zeros_like(row)
+    row = penalized(params, logits, prompt, output)
     if params.temperature <= 0:
-        probabilities[int(row.argmax())] = 1.0
-        return probabilities
+        return certain(row)
+    probabilities = np.zeros_like(row)
     candidates = (lib.llama_token_data * len(row))()
     table = np.frombuffer(candidates, dtype=[("id", "i4"), ("logit", "f4"), ("p", "f4")])
     table["id"] = np.arange(len(row))

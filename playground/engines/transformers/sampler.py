@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.batching.penalties import Penalties
+from playground.engines.batching.sampling import TokenSampler, certain, penalized
 from playground.engines.batching.stats import top_ids
 from playground.types import SamplingParams
 
 _FIRST_LOOK = 256
 
 
-class Sampler:
+class Sampler(TokenSampler):
     """Draws tokens for one sample.
 
     Args:
@@ -30,31 +30,17 @@ class Sampler:
     """
 
     def __init__(self, params: SamplingParams, *, seed: int, prompt: IntArray, n_vocab: int) -> None:
-        needs_prompt = params.repetition_penalty != 1.0 and params.penalize_prompt
-        tokens: list[int] = prompt.tolist() if needs_prompt else []
-        self.penalties = Penalties(params, tokens, n_vocab)
+        super().__init__(params, prompt, n_vocab)
         self._params = params
         self._random = np.random.default_rng(seed & 0xFFFFFFFFFFFFFFFF)
 
-    def draw(self, context: object, index: int, row: FloatArray) -> int:
-        """The next token from ``row``, which is changed by bias and penalties."""
-        self.penalties.apply(row)
-        return self.draw_again(context, index, row)
-
-    def draw_again(self, context: object, index: int, row: FloatArray) -> int:
-        """As ``draw``, where the row already carries this sample's bias and penalties."""
+    def _pick(self, context: object, index: int, row: FloatArray) -> int:
         if self._params.temperature <= 0:
-            token = int(row.argmax())
-        else:
-            ids, weights = candidates(self._params, row)
-            sums = np.cumsum(weights)
-            place = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
-            token = int(ids[min(place, len(ids) - 1)])
-        self.penalties.accept(token)
-        return token
-
-    def close(self) -> None:
-        """Nothing is held."""
+            return int(row.argmax())
+        ids, weights = candidates(self._params, row)
+        sums = np.cumsum(weights)
+        place = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
+        return int(ids[min(place, len(ids) - 1)])
 
 
 def candidates(
@@ -105,15 +91,10 @@ def next_distribution(
     params: SamplingParams, logits: FloatArray, prompt: Sequence[int], output: Sequence[int]
 ) -> FloatArray:
     """Probabilities ``[n_vocab]`` from which the next token is drawn, by the sampler itself; for tests."""
-    row = logits.astype(np.float32, copy=True)
-    penalties = Penalties(params, prompt, len(row))
-    for token in output:
-        penalties.accept(token)
-    penalties.apply(row)
-    probabilities = np.zeros_like(row)
+    row = penalized(params, logits, prompt, output)
     if params.temperature <= 0:
-        probabilities[int(row.argmax())] = 1.0
-        return probabilities
+        return certain(row)
+    probabilities = np.zeros_like(row)
     ids, weights = candidates(params, row)
     probabilities[ids] = weights / weights.sum()
     return probabilities
