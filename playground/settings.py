@@ -38,6 +38,11 @@ class Settings:
     in_process: bool = False
     engine: str = ""
 
+    @property
+    def downloads_dir(self) -> Path:
+        """What was downloaded, a folder a repository."""
+        return self.models_dir / "files"
+
     @classmethod
     def load(cls, environ: dict[str, str] | None = None) -> Settings:
         """The folders for this process; nothing is created on disk.

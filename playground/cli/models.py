@@ -30,7 +30,7 @@ def models_list(as_json: Json = False) -> None:
 
     with reported():
         settings = Settings.load()
-        catalog = Catalog(settings.shipped_models, settings.models_dir)
+        catalog = Catalog(settings.shipped_models, settings.models_dir, downloads=settings.downloads_dir)
         entries, problems = catalog.entries(), catalog.problems()
         if as_json:
             rows = [

@@ -7,51 +7,18 @@ finds the model, so that one switch moves a pair between engines.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing import Literal
 
 from playground.errors import ModelNotFoundError
+from playground.models.catalog_file import ModelFile, PairFile, read_pair
+from playground.models.places import HubReference, cached_repository, find_gguf, find_transformers
+from playground.models.places import repository_folder as _folder_of
+from playground.types import SamplingParams
 
 EngineName = Literal["llama.cpp", "transformers", "server"]
 ModelKind = Literal["base", "instruct"]
-_MAX_BYTES = 100_000
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _ModelFile(_Strict):
-    title: str = ""
-    gguf: Annotated[str, Field(min_length=1)] | None = None
-    transformers: Annotated[str, Field(min_length=1)] | None = None
-    server: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
-    served_model: str = ""
-    tokenizer: str = ""
-    n_ctx: Annotated[int, Field(ge=64)] | None = None
-
-    @model_validator(mode="after")
-    def _lies_somewhere(self) -> Self:
-        if not (self.gguf or self.transformers or self.server):
-            raise ValueError("name a gguf file, a transformers repository or a server")
-        return self
-
-
-class _PairFile(_Strict):
-    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
-    pair: Annotated[str, Field(pattern=r"^[\w][\w.+\-]{0,60}$")]
-    title: str = ""
-    description: str = ""
-    license: str = ""
-    languages: tuple[str, ...] = ()
-    default_preset: str = "friendly"
-    base: _ModelFile | None = None
-    instruct: _ModelFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +26,15 @@ class ModelSource:
     """Where one engine finds a model: a file, a folder or repository, or a server's address.
 
     ``served_model`` is the name by which a server knows it (empty: the server's first), ``tokenizer`` a
-    folder or repository to count its tokens with where the server cannot.
+    folder or repository to count its tokens with where the server cannot. ``hub`` says where it can be
+    downloaded from, if anywhere.
     """
 
     engine: EngineName
     path: str
     served_model: str = ""
     tokenizer: str = ""
+    hub: HubReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +47,10 @@ class ModelEntry:
         path: Its file, or whatever stands for it where it has none.
         n_ctx: Context to load; None takes what the file says it was trained with.
         sources: Where each engine finds it, the preferred one first.
+        parameters: Roughly, 0 where unknown. context: tokens that it was trained for, 0 where unknown.
+        sampling: How published work decoded it, and ``sampling_source`` whose work.
+        tried: Whether it was downloaded and run with this program.
+        listed_in: The catalog file that lists it; None for one that was named by its path.
     """
 
     id: str
@@ -90,11 +63,24 @@ class ModelEntry:
     default_preset: str = "friendly"
     n_ctx: int | None = None
     sources: tuple[ModelSource, ...] = ()
+    languages: tuple[str, ...] = ()
+    parameters: int = 0
+    context: int = 0
+    gated: bool = False
+    sampling: SamplingParams | None = None
+    sampling_source: str = ""
+    tried: bool = True
+    listed_in: Path | None = None
 
     @property
     def present(self) -> bool:
         """Whether an engine finds the model on this machine, or need not."""
         return any(_is_there(source) for source in self.sources)
+
+    @property
+    def hub(self) -> HubReference | None:
+        """Where the preferred engine's files can be downloaded, if anywhere."""
+        return self.sources[0].hub if self.sources else None
 
     def source(self, engine: str = "") -> ModelSource:
         """Where ``engine`` finds the model; empty for the engine that the entry prefers.
@@ -121,14 +107,22 @@ class CatalogProblem:
 
 
 class Catalog:
-    """The models of some folders, the later ones winning over the earlier."""
+    """The models of some folders, the later ones winning over the earlier.
 
-    def __init__(self, *folders: Path) -> None:
+    Args:
+        folders: Where catalog files lie.
+        downloads: Where this program puts what it downloads.
+    """
+
+    def __init__(self, *folders: Path, downloads: Path | None = None) -> None:
         self._folders = folders
+        self._downloads = downloads
+        # By file: when it was written, its size, and what it said. A list is polled; parsing is slow.
+        self._parsed: dict[Path, tuple[tuple[int, int], PairFile]] = {}
 
     def entries(self) -> list[ModelEntry]:
-        """Every model of every readable pair file, in the folders' order and by file name."""
-        return list(self._read()[0].values())
+        """Every model of every readable pair file: what needs no download, then the rest by size."""
+        return sorted(self._read()[0].values(), key=lambda entry: (entry.hub is not None, entry.parameters))
 
     def problems(self) -> list[CatalogProblem]:
         """The catalog files that were passed over."""
@@ -152,11 +146,11 @@ class Catalog:
             return _named_by_path(name, path, "llama.cpp")
         if (path / "config.json").is_file():
             return _named_by_path(name, path, "transformers")
-        known = ", ".join(entries) or "none"
+        known = ", ".join(entry.id for entry in self.entries() if entry.present) or "none"
         aside = f" ({problems[0].message})" if problems else ""
         raise ModelNotFoundError(
-            f"There is no model '{name}'. Use one of: {known}, or the path of a .gguf file "
-            f"or of a transformers folder.{aside}"
+            f"There is no model '{name}'. Use one of: {known}, or the path of a .gguf file or of a "
+            f"transformers folder; 'playground models list' shows those that can be downloaded.{aside}"
         )
 
     def _read(self) -> tuple[dict[str, ModelEntry], list[CatalogProblem]]:
@@ -165,22 +159,60 @@ class Catalog:
         for folder in self._folders:
             for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
                 try:
-                    entries |= {entry.id: entry for entry in _pair_entries(path)}
+                    entries |= {entry.id: entry for entry in self._pair_entries(path)}
                 except ModelNotFoundError as error:
                     problems.append(CatalogProblem(path, str(error)))
         return entries, problems
 
+    def _pair_entries(self, path: Path) -> list[ModelEntry]:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ModelNotFoundError(f"{path.name} cannot be read: {error}") from error
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        known = self._parsed.get(path)
+        pair = known[1] if known is not None and known[0] == stamp else read_pair(path)
+        self._parsed[path] = (stamp, pair)
+        files: tuple[tuple[ModelKind, ModelFile | None], ...] = (
+            ("base", pair.base),
+            ("instruct", pair.instruct),
+        )
+        return [self._entry(path, pair, kind, file) for kind, file in files if file is not None]
+
+    def _entry(self, path: Path, pair: PairFile, kind: ModelKind, file: ModelFile) -> ModelEntry:
+        sources = _sources(file, path.parent, self._downloads)
+        local = sources[0].path if sources[0].engine != "server" else file.served_model or kind
+        return ModelEntry(
+            id=f"{pair.pair}/{kind}",
+            pair=pair.pair,
+            kind=kind,
+            title=file.title or f"{pair.title or pair.pair} {kind}",
+            path=Path(local),
+            description=pair.description,
+            license=pair.license,
+            default_preset=pair.default_preset,
+            n_ctx=file.n_ctx,
+            sources=sources,
+            languages=pair.languages,
+            parameters=pair.parameters,
+            context=pair.context,
+            gated=file.gated,
+            sampling=file.sampling.params() if file.sampling else None,
+            sampling_source=file.sampling.source if file.sampling else "",
+            tried=pair.tried,
+            listed_in=path,
+        )
+
 
 def _is_there(source: ModelSource) -> bool:
     """Whether a source can be opened now; for a repository, whether it was downloaded before."""
-    if source.engine == "server" or Path(source.path).exists():
+    if source.engine == "server":
         return True
-    if source.engine == "llama.cpp" or source.path.count("/") != 1:
+    if Path(source.path).exists():
+        return True
+    if source.engine != "transformers" or source.path.count("/") != 1:
         return False
-    # Where huggingface_hub keeps repositories: its documentation, "Environment variables".
-    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
-    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
-    return (cache / f"models--{source.path.replace('/', '--')}").is_dir()
+    return cached_repository(source.path).is_dir()
 
 
 def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:
@@ -190,47 +222,27 @@ def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:
     return ModelEntry(name, title, kind, title, path, sources=(ModelSource(engine, str(path)),))
 
 
-def _sources(file: _ModelFile, folder: Path) -> tuple[ModelSource, ...]:
+def _sources(file: ModelFile, folder: Path, downloads: Path | None) -> tuple[ModelSource, ...]:
     """Where each engine finds the model; what begins with ``./`` lies beside the catalog file."""
     sources: list[ModelSource] = []
-    if file.gguf:
-        sources.append(ModelSource("llama.cpp", str(folder / file.gguf)))
+    if isinstance(file.gguf, str):
+        sources.append(ModelSource("llama.cpp", str(folder / Path(file.gguf).expanduser())))
+    elif file.gguf is not None:
+        hub = HubReference(**file.gguf.model_dump())
+        found = find_gguf(hub, downloads)
+        wanted = hub.file or f"{hub.quantization}.gguf"
+        path = found or _folder_of(downloads or folder, hub.repository) / wanted
+        sources.append(ModelSource("llama.cpp", str(path), hub=hub))
     if file.transformers:
-        beside = str(folder / file.transformers) if file.transformers.startswith("./") else file.transformers
-        sources.append(ModelSource("transformers", beside))
+        sources.append(_transformers_source(file, folder, downloads))
     if file.server:
         sources.append(ModelSource("server", file.server, file.served_model, file.tokenizer))
     return tuple(sources)
 
 
-def _pair_entries(path: Path) -> list[ModelEntry]:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ModelNotFoundError(f"{path.name} is too large for a catalog file")
-        pair = _PairFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ModelNotFoundError(f"{path.name} cannot be read: {error}") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(key) for key in problem["loc"])
-        raise ModelNotFoundError(f"{path.name}: '{where}': {problem['msg'].lower()}") from error
-    files: tuple[tuple[ModelKind, _ModelFile | None], ...] = (
-        ("base", pair.base),
-        ("instruct", pair.instruct),
-    )
-    return [
-        ModelEntry(
-            id=f"{pair.pair}/{kind}",
-            pair=pair.pair,
-            kind=kind,
-            title=file.title or f"{pair.title or pair.pair} {kind}",
-            path=path.parent / (file.gguf or file.transformers or file.served_model or kind),
-            description=pair.description,
-            license=pair.license,
-            default_preset=pair.default_preset,
-            n_ctx=file.n_ctx,
-            sources=_sources(file, path.parent),
-        )
-        for kind, file in files
-        if file is not None
-    ]
+def _transformers_source(file: ModelFile, folder: Path, downloads: Path | None) -> ModelSource:
+    name = file.transformers or ""
+    if name.startswith(("./", "/", "~")):
+        return ModelSource("transformers", str(folder / Path(name).expanduser()))
+    hub = HubReference(name, gated=file.gated) if name.count("/") == 1 else None
+    return ModelSource("transformers", str(find_transformers(name, downloads) or name), hub=hub)

@@ -67,7 +67,9 @@ class Workbench:
         """
         self.settings = settings or Settings.load()
         self.presets = PresetLibrary(self.settings.shipped_presets, self.settings.presets_dir)
-        self.catalog = Catalog(self.settings.shipped_models, self.settings.models_dir)
+        self.catalog = Catalog(
+            self.settings.shipped_models, self.settings.models_dir, downloads=self.settings.downloads_dir
+        )
         self._cores = CoreShare()
         self._pool = ModelPool(self.catalog, opener or self._open)
         self._warming: dict[str, Cancel] = {}

@@ -103,3 +103,87 @@ def test_the_workbench_opens_the_engine_that_was_chosen(
     assert [spec.kind for spec in opened] == ["llama.cpp", "transformers"]
     assert opened[0].path.endswith(".gguf")
     assert opened[1].path.endswith("hf-base")
+
+
+ON_HUB = """
+pair: far
+parameters: 360_000_000
+context: 8192
+tried: false
+base:
+  gguf: {repository: someone/Far-GGUF, file: Far.Q4_K_M.gguf}
+  transformers: someone/Far
+  sampling: {source: "a paper", temperature: 0.3, repetition_penalty: 1.1}
+instruct:
+  gguf: {repository: someone/Far-Instruct-GGUF, quantization: Q4_K_M}
+"""
+
+
+def test_what_lies_on_the_hub_is_found_where_it_was_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    (tmp_path / "far.yaml").write_text(ON_HUB)
+    catalog = Catalog(tmp_path, downloads=tmp_path / "files")
+    base, instruct = catalog.get("far/base"), catalog.get("far/instruct")
+    assert (base.present, instruct.present, base.tried) == (False, False, False)
+    assert base.hub is not None
+    assert (base.hub.repository, base.hub.file) == ("someone/Far-GGUF", "Far.Q4_K_M.gguf")
+    assert base.sampling is not None
+    assert (base.sampling.temperature, base.sampling_source) == (0.3, "a paper")
+    ours = tmp_path / "files" / "someone--Far-GGUF" / "Far.Q4_K_M.gguf"
+    ours.parent.mkdir(parents=True)
+    ours.write_bytes(b"x")
+    # Another tool's download, found by the precision in its name; Q4_K_M is not Q4_K_S.
+    theirs = tmp_path / "hub" / "models--someone--Far-Instruct-GGUF" / "snapshots" / "abc"
+    theirs.mkdir(parents=True)
+    (theirs / "far-instruct-q4_k_s.gguf").write_bytes(b"x")
+    assert not catalog.get("far/instruct").present
+    (theirs / "far-instruct-q4_k_m.gguf").write_bytes(b"x")
+    assert catalog.get("far/base").source().path == str(ours)
+    assert catalog.get("far/instruct").source().path == str(theirs / "far-instruct-q4_k_m.gguf")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{repository: far, file: x.gguf}",
+        "{repository: a/b, file: ../../x.gguf}",
+        "{repository: a/b, file: /etc/x.gguf}",
+        "{repository: a/b}",
+        "{repository: a/b, file: x.gguf, sha256: abc}",
+    ],
+)
+def test_a_reference_that_cannot_be_is_passed_over(tmp_path: Path, line: str) -> None:
+    (tmp_path / "far.yaml").write_text(f"pair: far\nbase:\n  gguf: {line}\n")
+    assert len(Catalog(tmp_path).problems()) == 1
+
+
+def test_the_shipped_catalog_holds_pairs_from_135m_to_8b(repository: Path) -> None:
+    catalog = Catalog(repository / "models")
+    assert catalog.problems() == []
+    entries = catalog.entries()
+    assert entries[0].pair == "wren"
+    pairs = {entry.pair: entry for entry in entries if entry.hub is not None}
+    assert len(pairs) >= 8
+    assert all({f"{pair}/base", f"{pair}/instruct"} <= {e.id for e in entries} for pair in pairs)
+    sizes = [entry.parameters for entry in pairs.values()]
+    assert sizes == sorted(sizes)
+    assert (min(sizes), max(sizes)) == (135_000_000, 8_030_000_000)
+    assert not any(entry.tried for entry in pairs.values())
+
+
+def test_a_persons_own_entry_wins(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("pair: wren\nbase:\n  gguf: mine.gguf\n")
+    catalog = Catalog(repository / "models", tmp_path)
+    assert catalog.get("wren/base").source().path == str(tmp_path / "mine.gguf")
+    assert catalog.get("wren/instruct").source().path.endswith("wren-instruct-f16.gguf")
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    catalog = Catalog(tmp_path)
+    path.write_text("pair: p\nbase: {gguf: a.gguf}\n")
+    assert catalog.get("p/base").path.name == "a.gguf"
+    path.write_text("pair: p\nbase: {gguf: longer.gguf}\n")
+    assert catalog.get("p/base").path.name == "longer.gguf"
