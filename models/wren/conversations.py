@@ -8,6 +8,7 @@ from functools import cache
 from models.wren.batches import Segments
 from models.wren.documents import encyclopedia, notebook
 from models.wren.replies import (
+    SPOKEN_WHOLE,
     category_turn,
     fact_turn,
     talk,
@@ -95,7 +96,7 @@ def _exchange(rng: random.Random, world: World, language: str) -> list[tuple[str
     if others and rng.random() < 0.3:
         other = rng.choice(others)
         turns.append((rng.choice(other.relation.follow_ups), fact_reply(other)))
-    elif rng.random() < 0.2:
+    elif fact.relation.kind not in SPOKEN_WHOLE and rng.random() < 0.2:
         row = [f for f in world.by_relation[fact.relation.name] if not f.told_only and f != fact]
         other = rng.choice(row)
         turns.append((what_about_turn(rng, world, other).question, fact_reply(other)))

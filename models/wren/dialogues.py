@@ -8,6 +8,7 @@ from models.wren.layouts import Layout, draw_layout, needs_introduction
 from models.wren.replies import (
     FREQUENT,
     RARE,
+    SPOKEN_WHOLE,
     Turn,
     category_turn,
     fact_turn,
@@ -123,7 +124,7 @@ def _fact_turns(
                 used.add(other)
                 turns.append(fact_turn(rng, world, other, form=form(other), follow_up=True))
                 continue
-        if rng.random() < 0.6:
+        if fact.relation.kind not in SPOKEN_WHOLE and rng.random() < 0.6:
             row = [f for f in world.by_relation[fact.relation.name] if not f.told_only]
             other = rng.choice(row)
             if other in used:
@@ -158,7 +159,7 @@ def page(rng: random.Random, world: World, language: str) -> str:
         turns = _confused_turns(rng, world, count)
     else:
         turns = _fact_turns(rng, world, language, count, {})
-        if rng.random() < 0.35:
+        if rng.random() < 0.45:
             _insert(rng, turns, talk_turn(rng, language))
         if rng.random() < 0.5:
             for _ in range(rng.choices((1, 2), (3, 1))[0]):

@@ -13,8 +13,8 @@ def draw_losses(folder: Path, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot, ticker
 
-    logs = [folder / f"{stage}.jsonl" for stage in ("pretraining", "annealing", "tuning")]
-    figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.5), width_ratios=(3, 1, 1))
+    logs = [folder / f"{stage}.jsonl" for stage in ("pretraining", "tuning")]
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.5), width_ratios=(3, 1))
     for panel, log in zip(axes, logs, strict=True):
         if log.exists():
             lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,18 +29,13 @@ def pretrain(
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = load_or_train(folder, SEED, recipe.shape.vocabulary)
     maker = BatchMaker(tokenizer, load_world(), draw, SEED)
-    model = Llama(recipe.shape)
-    for plan in (recipe.pretraining, recipe.annealing):
-        # Another seed for the second stage, or it would start with the documents of the first.
-        stage = replace(maker, seed=SEED + (1000 if plan is recipe.annealing else 0))
-        model = train(
-            model,
-            stage,
-            plan,
-            folder,
-            device=device,
-            compiled=compiled,
-            workers=workers,
-            keep=True,
-        )
-    return model
+    return train(
+        Llama(recipe.shape),
+        maker,
+        recipe.pretraining,
+        folder,
+        device=device,
+        compiled=compiled,
+        workers=workers,
+        keep=True,
+    )

@@ -16,7 +16,6 @@ class Recipe:
 
     shape: Shape
     pretraining: Plan
-    annealing: Plan
     tuning: Plan
 
 
@@ -27,21 +26,18 @@ RECIPES: dict[str, Recipe] = {
     "toy": Recipe(
         Shape(vocabulary=2560, width=96, layers=3, heads=3, kv_heads=3, hidden=256),
         Plan("pretraining", 900, 2048, LENGTHS, 6e-3),
-        Plan("annealing", 60, 2048, ((1.0, 512),), 1.5e-3, 0.2, 10),
         Plan("tuning", 120, 2048, ((1.0, 512),), 2e-3, 0.3, 20),
     ),
     # The shipped pair.
     "small": Recipe(
-        Shape(vocabulary=2560, width=160, layers=4, heads=5, kv_heads=5, hidden=432),
-        Plan("pretraining", 6300, 2048, LENGTHS, 6e-3),
-        Plan("annealing", 250, 2048, ((1.0, 512),), 1.5e-3, 0.2, 10),
+        Shape(vocabulary=2560, width=160, layers=5, heads=5, kv_heads=5, hidden=432),
+        Plan("pretraining", 7600, 2048, LENGTHS, 6e-3, 0.6),
         Plan("tuning", 840, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
     ),
     # For a GPU: larger batches and many more tokens.
     "large": Recipe(
         Shape(vocabulary=2560, width=256, layers=8, heads=8, kv_heads=8, hidden=688),
         Plan("pretraining", 12000, 16384, LENGTHS, 4e-3, 0.5, 200),
-        Plan("annealing", 400, 16384, ((1.0, 512),), 1e-3, 0.2, 20),
         Plan("tuning", 1200, 16384, ((1.0, 512),), 1e-3, 0.3, 40),
     ),
 }

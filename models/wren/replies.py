@@ -12,8 +12,16 @@ from models.wren.words import invented_word, table_words
 from models.wren.world import Entity, Fact, World, read_table
 
 NUMBERS = {2: "two", 3: "three", 4: "four"}
-FREQUENT = {"countries.capital": 1.5, "opposites.opposite": 1.3, "sums.sum": 1.2}
+FREQUENT = {
+    "countries.capital": 1.5,
+    "opposites.opposite": 1.3,
+    "sums.sum": 1.2,
+    "howtos.steps": 1.5,
+    "reasons.because": 1.5,
+}
 RARE = {"countries.continent": 0.6, "animals.legs": 0.7, "landmarks.kind": 0.7}
+SPOKEN_WHOLE = ("howtos", "reasons")
+"""Kinds whose entities are clauses: nobody asks "And make tea?" after another one of them."""
 INVENTED_KINDS = ("countries", "animals", "foods", "works", "elements", "inventions", "landmarks")
 
 
@@ -90,7 +98,7 @@ def category_turn(rng: random.Random, world: World) -> Turn:
     """A question for some members of a group, e.g. three fruits."""
     name = rng.choice(list(world.categories))
     count = rng.choices((2, 3, 4), (2, 5, 2))[0]
-    members = rng.sample(world.categories[name], count)
+    members = world.categories[name][:count]  # always the first, so that there is one answer to learn
     number = NUMBERS[count]
     question = rng.choice(
         (

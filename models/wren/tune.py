@@ -17,7 +17,7 @@ from models.wren.world import load_world
 
 def load_base(recipe: Recipe, folder: Path, checkpoint: Path | None = None) -> Llama:
     """The base model from its newest checkpoint, or from the one named."""
-    path = checkpoint or folder / f"{recipe.annealing.name}.pt"
+    path = checkpoint or folder / f"{recipe.pretraining.name}.pt"
     model = Llama(recipe.shape)
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=False)["model"])
     return model

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 
 from models.wren.relations import TOPICS, ZH_TOPICS, Relation, relations
@@ -77,6 +78,7 @@ class Fact:
             .replace("{n}", self.entity.name)
             .replace("{s}", self.entity.phrase.replace(" plus ", " + "))
             .replace("{c}", self.entity.phrase.replace(" plus ", "+"))
+            .replace("{why}", inverted_clauses().get(self.entity.phrase, ""))
             .replace("{av}", f"{article} {spoken}")
             .replace("{v}", spoken)
         )
@@ -114,6 +116,12 @@ def read_table(name: str) -> list[dict[str, str]]:
     lines = [line for line in text.splitlines() if line.strip()]
     header = [cell.strip() for cell in lines[0].split("|")]
     return [dict(zip(header, (cell.strip() for cell in line.split("|")), strict=False)) for line in lines[1:]]
+
+
+@cache
+def inverted_clauses() -> dict[str, str]:
+    """What is asked after "Why" for each clause of the reasons: "the sky is blue" -> "is the sky blue"."""
+    return {row["entity"]: row["why"] for row in read_table("reasons")}
 
 
 def _tables() -> dict[str, list[dict[str, str]]]:
