@@ -198,7 +198,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a completion cost: tokens counted once each, times in seconds of wall clock."""
+    """What a completion cost: tokens counted once each, times in seconds of wall clock.
+
+    ``prefill_s`` ends with the first token, ``decode_s`` is from there to the end.
+    """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -208,8 +211,9 @@ class Usage:
 
     @property
     def tokens_per_s(self) -> float:
-        """Decoding speed, without the prefill; 0.0 before there is one."""
-        return self.completion_tokens / self.decode_s if self.decode_s > 0 else 0.0
+        """Decoding speed; 0.0 where no token followed the first, whose time is part of the prefill."""
+        steps = self.completion_tokens - 1
+        return steps / self.decode_s if steps > 0 and self.decode_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

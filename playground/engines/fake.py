@@ -111,6 +111,7 @@ class _Voice:
     chunks: Iterator[str]
     stream: TextStream
     started: float = field(default_factory=time.perf_counter)
+    first: float | None = None
     count: int = 0
     played: int = 0
 
@@ -313,6 +314,7 @@ class FakeEngine:
         top = voice.asked.logprobs
         room = self._info.n_ctx - voice.prompt_tokens
         ids = chunk.encode()[: min(limit, room) - voice.count]
+        voice.first = voice.first or time.perf_counter()
         voice.count += len(ids)
         released = voice.stream.add([self._token(token, top, known=True) for token in ids])
         if released:
@@ -329,10 +331,13 @@ class FakeEngine:
         if released:
             yield Delta(voice.request, voice.sample, released.text, released.tokens)
         stopped = voice.stream.stopped
+        now = time.perf_counter()
+        first = voice.first or now
         usage = Usage(
             prompt_tokens=voice.prompt_tokens,
             completion_tokens=voice.count,
-            decode_s=time.perf_counter() - voice.started,
+            prefill_s=first - voice.started,
+            decode_s=now - first,
         )
         yield Finished(
             voice.request,

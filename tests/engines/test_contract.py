@@ -76,6 +76,16 @@ def test_deltas_tokens_and_usage_agree(engine: Engine) -> None:
     assert all(token.logprob is None and not token.alternatives for token in answer.tokens)
 
 
+def test_the_first_tokens_time_is_the_prefills(engine: Engine) -> None:
+    many, one = ask(engine, request(engine, max_tokens=12), request(engine, max_tokens=1))
+    usage = many.end.usage
+    assert usage.prefill_s > 0
+    assert usage.decode_s > 0
+    assert usage.tokens_per_s == pytest.approx(11 / usage.decode_s)
+    assert one.end.usage.prefill_s > 0
+    assert one.end.usage.tokens_per_s == 0
+
+
 def test_no_tokens_asked_none_given(engine: Engine) -> None:
     (answer,) = ask(engine, request(engine, max_tokens=0))
     assert (answer.text, answer.end.finish_reason) == ("", "length")

@@ -165,6 +165,7 @@ _KEPT = (
     test_contract.test_exactly_one_bos,
     test_contract.test_pieces_tokenize_as_the_joined_text,
     test_contract.test_deltas_tokens_and_usage_agree,
+    test_contract.test_the_first_tokens_time_is_the_prefills,
     test_contract.test_no_tokens_asked_none_given,
     test_contract.test_what_was_held_back_comes_when_the_text_ends_by_length,
     test_contract.test_samples_have_seeds_of_their_own,

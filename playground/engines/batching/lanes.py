@@ -112,6 +112,11 @@ class SampleLane(Lane):
         """Whether it has drawn nothing yet, so that its prompt can be shared with another sample."""
         return self._count == 0
 
+    @property
+    def _was_over(self) -> bool:
+        """Whether what the answer began with was its end."""
+        return self._has_ended or self._stream.stopped is not None
+
     def take(self, context: DecodeContext, rows: FloatArray, index: int) -> None:
         """Draw the next token from the last row."""
         row = rows[-1]
@@ -132,8 +137,7 @@ class SampleLane(Lane):
         if self._count == 0:
             self._decode_started = now()
             self._prefill_s = self._decode_started - self.started
-        # What the answer began with may have been its end.
-        if self._has_ended or self._stream.stopped is not None or self._vocab.is_end(token):
+        if self._was_over or self._vocab.is_end(token):
             self._finish("stop", eos=self._stream.stopped is None)
             return
         self._count += 1
