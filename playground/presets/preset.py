@@ -1,16 +1,17 @@
 """The preset: one value, one YAML file, checked strictly so that a typo fails loudly and by name.
 
-Read with PyYAML's safe loader and without aliases (a bomb is refused, not expanded); written so that a text
-of several lines stands as a block. Nothing here touches the disk.
+Nothing here touches the disk. ``yaml_text`` reads and writes the file's text, ``migrations`` brings an older
+one up to date, ``docs/presets.md`` tells people what each key means.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,12 +24,14 @@ from pydantic import (
 )
 
 from playground.errors import PresetError
+from playground.presets.migrations import SCHEMA, migrate
+from playground.presets.yaml_text import YamlText, read_yaml, write_yaml
 from playground.types import Example, SamplingParams, Template
 
-SCHEMA = 1
 MAX_BYTES = 2_000_000
 MAX_EXAMPLES = 2_000
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _Name = Annotated[str, Field(min_length=1, max_length=80)]
 _Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 _Penalty = Annotated[float, Field(ge=-2.0, le=2.0)]
@@ -36,6 +39,14 @@ _Penalty = Annotated[float, Field(ge=-2.0, le=2.0)]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="constants")
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and _SURROGATE.search(text):
+                raise ValueError("it holds half a character (a lone surrogate); write the whole one")
+        return value
 
 
 class PresetExample(_Strict):
@@ -102,6 +113,24 @@ class PresetSampling(_Strict):
         return SamplingParams(**self.model_dump())
 
 
+class DerivedFrom(_Strict):
+    """The preset that this one was made from: its name, and its content hash at that time."""
+
+    name: _Name
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class PresetResult(_Strict):
+    """Something that was measured with this preset; ``n`` is how many cases the value was taken over."""
+
+    measure: Annotated[str, Field(min_length=1, max_length=200)]
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    model: str = ""
+    n: Annotated[int, Field(ge=0)] | None = None
+    date: str = ""
+    note: str = ""
+
+
 class Preset(_Strict):
     """Everything in front of a person's words, and how the next token is drawn.
 
@@ -109,11 +138,11 @@ class Preset(_Strict):
     with irregular spacing; examples beside it are shown and not rendered.
     """
 
-    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
+    schema_: Annotated[Literal[2], Field(alias="schema")] = 2
     name: _Name
     title: Annotated[str, Field(max_length=200)] = ""
     description: Annotated[str, Field(max_length=4_000)] = ""
-    language: Annotated[str, Field(max_length=20)] = "en"
+    language: Annotated[str, Field(max_length=20)] = ""
     template: _AnyTemplate = "basechat"
     system: str = ""
     prefix: str | None = None
@@ -124,6 +153,9 @@ class Preset(_Strict):
     tags: Annotated[tuple[str, ...], Field(strict=False)] = ()
     author: str = ""
     license: str = ""
+    derived_from: DerivedFrom | None = None
+    models: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    results: Annotated[tuple[PresetResult, ...], Field(strict=False, max_length=MAX_EXAMPLES)] = ()
     notes: str = ""
 
     model_config = ConfigDict(
@@ -157,11 +189,16 @@ class Preset(_Strict):
         canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def derived(self, name: str) -> Preset:
+        """A copy under another name that remembers this one as its parent; results stay with the parent."""
+        parent = DerivedFrom(name=self.name, hash=self.content_hash())
+        return self.model_copy(update={"name": name, "derived_from": parent, "results": ()})
+
     def to_yaml(self) -> str:
         """The file: keys in the order of this class, defaults left out, texts of several lines as blocks."""
         kept: dict[str, object] = {"schema": SCHEMA}
         kept |= self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return yaml.dump(kept, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+        return write_yaml(kept)
 
     @classmethod
     def from_yaml(cls, text: str, *, source: str = "preset") -> Preset:
@@ -172,105 +209,64 @@ class Preset(_Strict):
             source: What to call the file in an error.
 
         Raises:
-            PresetError: Not YAML, an unknown key, a wrong type, a newer schema; the message names the place.
+            PresetError: Not YAML, an unknown key, a wrong type, a newer schema; the message names the key,
+                and its line and column.
         """
-        if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
+        if len(text) > MAX_BYTES or len(text.encode(errors="surrogatepass")) > MAX_BYTES:
             raise PresetError(
                 f"{source} is larger than {MAX_BYTES // 1_000_000} MB, as no preset is; choose another file."
             )
-        try:
-            loaded = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError as error:
-            raise PresetError(f"{source} is not valid YAML: {_yaml_place(error)}.") from error
-        except (RecursionError, ValueError, OverflowError) as error:
-            raise PresetError(f"{source} cannot be read as YAML: {type(error).__name__}.") from error
-        if not isinstance(loaded, dict):
+        read = read_yaml(text, source=source)
+        if not isinstance(read.value, dict):
             raise PresetError(f"{source} holds no preset: its top level must be keys such as 'name: ...'.")
-        version = loaded.get("schema", SCHEMA)
-        if isinstance(version, int) and version > SCHEMA:
-            raise PresetError(
-                f"{source} is of schema {version} and this program reads up to {SCHEMA}; update the program."
-            )
-        return cls.checked(loaded, source=source)
+        return cls.checked(read.value, source=source, places=read)
 
     @classmethod
-    def checked(cls, value: object, *, source: str = "preset") -> Preset:
-        """A preset from a plain mapping.
+    def checked(cls, value: object, *, source: str = "preset", places: YamlText | None = None) -> Preset:
+        """A preset from a plain mapping, of this schema or an older one.
+
+        Args:
+            value: The mapping.
+            source: What to call it in an error.
+            places: Where each key stands, if it was read from a file.
 
         Raises:
             PresetError: Names the first key that is unknown or of the wrong type.
         """
         try:
-            return cls.model_validate(value)
+            return cls.model_validate(migrate(value, source=source) if isinstance(value, Mapping) else value)
         except ValidationError as error:
-            raise PresetError(f"{source}: {_first_problem(error)}") from error
+            raise PresetError(f"{source}: {_first_problem(error, places)}") from error
         except RecursionError as error:
             raise PresetError(f"{source} is nested too deeply to be a preset.") from error
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, places: YamlText | None = None) -> str:
     problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    place = [str(key) for key in problem["loc"]]
-    if place[:1] == ["template"]:
-        del place[1:2]  # the branch of the union, which is no key of the file
+    loc = list(problem["loc"])
+    if loc[:1] == ["template"]:
+        del loc[1:2]  # the branch of the union, which is no key of the file
+    place = [str(key) for key in loc]
     where = ".".join(place) or "the file"
+    found = places.place(tuple(loc)) if places else None
+    at = f"{found}: " if found else ""
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if problem["type"] == "extra_forbidden":
         parts: dict[str, type[BaseModel]] = {
             "examples": PresetExample,
             "sampling": PresetSampling,
             "template": PresetTemplate,
+            "derived_from": DerivedFrom,
+            "results": PresetResult,
         }
         known = parts.get(place[0], Preset) if len(place) > 1 else Preset
         names = [field.alias or name for name, field in known.model_fields.items()]
-        return f"unknown key '{where}'; the keys are {', '.join(names)}{more}."
+        return f"{at}unknown key '{where}'; the keys are {', '.join(names)}{more}."
     if problem["type"] == "missing":
-        return f"the key '{where}' is missing; add it{more}."
+        return f"{at}the key '{where}' is missing; add it{more}."
     seen = repr(problem["input"])
     seen = seen if len(seen) <= 60 else seen[:57] + "..."
     said = problem["msg"].removeprefix("Value error, ")
-    return f"'{where}' is {seen}: {said[:1].lower()}{said[1:]}{more}."
-
-
-def _yaml_place(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error).split("\n")[0]
-    return f"line {mark.line + 1}, column {mark.column + 1}: {what}" if mark else what
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe, without aliases (they can grow without bound) and without silently doubled keys."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(
-                f"line {event.start_mark.line + 1}: aliases (*name) are not allowed in a preset; write it out"
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key.value}' stands twice", key.start_mark
-                )
-            if isinstance(key.value, str):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks and indents lists under their key."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-
-def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_str)
+    if problem["type"] == "model_type":
+        said = "it should hold keys of its own, as in 'key: value'"
+    return f"{at}'{where}' is {seen}: {said[:1].lower()}{said[1:]}{more}."

@@ -146,7 +146,7 @@ def test_lists_are_plain_when_piped(run: Run) -> None:
     models = [line.split("\t")[0] for line in run("models", "list").stdout.decode().splitlines()]
     assert models[:2] == ["wren/base", "wren/instruct"]
     assert all(m["present"] for m in json.loads(run("models", "list", "--json").stdout)["models"][:2])
-    assert run("presets", "show", "friendly").stdout.startswith(b"schema: 1\nname: friendly\n")
+    assert run("presets", "show", "friendly").stdout.startswith(b"schema: 2\nname: friendly\n")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.errors import PresetError
-from playground.presets.preset import MAX_BYTES, Preset, PresetExample, PresetSampling, PresetTemplate
+from playground.presets.migrations import MIGRATIONS, SCHEMA
+from playground.presets.preset import (
+    MAX_BYTES,
+    Preset,
+    PresetExample,
+    PresetResult,
+    PresetSampling,
+    PresetTemplate,
+)
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs", "Cc"], whitelist_characters="\n\t"), max_size=40)
 
@@ -82,6 +90,49 @@ def test_the_hash_follows_what_shapes_the_prompt_and_nothing_else() -> None:
     other = preset.model_copy(update={"examples": (PresetExample(query="q", answer="a", enabled=False),)})
     assert preset.content_hash() == same.content_hash()
     assert preset.content_hash() != other.content_hash()
+
+
+def test_an_error_names_line_and_column() -> None:
+    text = "name: x\nsampling:\n  temperature: 0.5\n  temprature: 1\n"
+    with pytest.raises(PresetError, match=r"line 4, column 3: unknown key 'sampling\.temprature'"):
+        Preset.from_yaml(text, source="mine.yaml")
+    with pytest.raises(PresetError, match=r"line 3, column 5: 'examples\.0' is 'q'"):
+        Preset.from_yaml("name: x\nexamples:\n- q\n".replace("- q", "  - q"))
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(PresetError, match=r"examples\.0\.query.*half a character"):
+        Preset.checked({"name": "x", "examples": [{"query": "\ud800", "answer": ""}]})
+    with pytest.raises(PresetError, match="half a character"):
+        Preset.checked({"name": "x", "tags": ["\udfff"]})
+
+
+def test_an_old_file_is_migrated_and_saved_in_todays_schema() -> None:
+    old = "schema: 1\nname: old\nsystem: Hello.\n"
+    preset = Preset.from_yaml(old)
+    assert preset.language == "en"  # what schema 1 meant by saying nothing
+    assert preset.to_yaml() == "schema: 2\nname: old\nlanguage: en\nsystem: Hello.\n"
+    assert Preset.from_yaml(old + "language: zh\n").language == "zh"
+    assert Preset.from_yaml("schema: 2\nname: new\n").language == ""
+    assert Preset.from_yaml(preset.to_yaml()) == preset
+
+
+def test_every_older_schema_has_a_migration() -> None:
+    assert sorted(MIGRATIONS) == list(range(1, SCHEMA))
+    for wrong in ("schema: 0", "schema: true", "schema: '2'", "schema: -1"):
+        with pytest.raises(PresetError, match="'schema' is"):
+            Preset.from_yaml(f"{wrong}\nname: x\n")
+
+
+def test_a_copy_remembers_its_parent() -> None:
+    parent = Preset(name="a", system="s", results=(PresetResult(measure="right", value=0.5, n=10),))
+    child = parent.derived("b").model_copy(update={"system": "t"})
+    assert child.derived_from is not None
+    assert (child.derived_from.name, child.derived_from.hash) == ("a", parent.content_hash())
+    assert child.results == ()
+    assert Preset.from_yaml(child.to_yaml()) == child
+    with pytest.raises(PresetError, match=r"derived_from\.hash"):
+        Preset.from_yaml("name: x\nderived_from: {name: y, hash: short}\n")
 
 
 def test_a_template_of_its_own() -> None:
