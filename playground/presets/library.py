@@ -1,27 +1,40 @@
 """The presets at hand: the shipped gallery, read-only, and a person's own folder.
 
-A preset goes by its file name. Writes are atomic: a reader sees the old file or the new one, never half.
+A preset goes by its file name. Writes are atomic: a reader sees the old file or the new one, never half. A
+file is written only where its preset changed, and its comments are never dropped unasked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-import re
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import PresetError
+from playground.presets.names import SAFE_NAME, check_name
 from playground.presets.preset import MAX_BYTES, Preset
+from playground.presets.watch import FolderWatch, LibraryStamp
+from playground.presets.yaml_text import Comment, comments
 
-_SAFE_NAME = re.compile(r"[\w][\w .+\-]{0,79}")
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{i}" for p in ("com", "lpt") for i in range(1, 10))}
+
+class PresetConflictError(PresetError):
+    """The file was changed by somebody else since it was opened; ``theirs`` is what it holds now."""
+
+    def __init__(self, message: str, theirs: str) -> None:
+        super().__init__(message)
+        self.theirs = theirs
 
 
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
-    """A preset in a list. ``error`` says why a file that is there cannot be used; then it has no title."""
+    """A preset in a list. ``error`` says why a file that is there cannot be used; then it has no title.
+
+    ``hash`` is its content hash, ``digest`` that of its file's bytes, which ``save`` takes as ``expected``.
+    """
 
     name: str
     path: Path
@@ -30,6 +43,11 @@ class PresetEntry:
     description: str = ""
     language: str = ""
     error: str | None = None
+    tags: tuple[str, ...] = ()
+    author: str = ""
+    parent: str = ""
+    hash: str = ""
+    digest: str = ""
 
 
 class PresetLibrary:
@@ -38,6 +56,8 @@ class PresetLibrary:
     def __init__(self, shipped: Path, own: Path) -> None:
         self._shipped = shipped
         self._own = own
+        self._saving = threading.Lock()
+        self._watch = FolderWatch((shipped, own))
 
     def entries(self) -> list[PresetEntry]:
         """Every preset, shipped ones first in the gallery's order (friendly, then by name)."""
@@ -60,23 +80,89 @@ class PresetLibrary:
             raise PresetError(f"There is no preset '{name}'. Use one of: {names}, none, or a .yaml file.")
         return read_preset(path)
 
-    def save(self, preset: Preset, *, overwrite: bool = False) -> Path:
-        """Write a preset to the person's folder, atomically.
+    def stamp(self) -> LibraryStamp:
+        """What the folders hold now, by content; cheap enough to ask every second. See ``LibraryStamp``."""
+        return self._watch.stamp()
+
+    def save(
+        self,
+        preset: Preset,
+        *,
+        overwrite: bool = False,
+        drop_comments: bool = False,
+        expected: str | None = None,
+    ) -> Path:
+        """Write a preset to the person's folder, atomically; a file that says the same already stays.
+
+        Args:
+            preset: What to save, under its name.
+            overwrite: Replace the preset of that name.
+            drop_comments: Replace a file that has comments, which a save cannot keep.
+            expected: ``file_digest`` of the file as it was opened; a file that is another one now is not
+                replaced. Between people who share a folder over a network the check is as good as their
+                file system; what is read is the one whole file or the other in any case.
 
         Raises:
-            PresetError: The name cannot be a file's, belongs to a shipped preset, or is taken.
+            PresetConflictError: The file is not the expected one any more.
+            PresetError: The name cannot be a file's, belongs to a shipped preset, or is taken; the file has
+                comments; the disk is full.
         """
         name = check_name(preset.name)
         if (self._shipped / f"{name}.yaml").exists():
             raise PresetError(f"'{name}' ships with the program and stays as it is; save under another name.")
+        text = preset.to_yaml()
+        if len(text.encode()) > MAX_BYTES:
+            raise PresetError(
+                f"'{name}' would take {len(text.encode()) / 1e6:.1f} MB and a preset has at most "
+                f"{MAX_BYTES // 1_000_000} MB; remove some examples."
+            )
         target = self._own / f"{name}.yaml"
-        if target.exists() and not overwrite:
-            raise PresetError(f"There is a preset '{name}' already; save under another name or overwrite it.")
         try:
-            write_atomically(target, preset.to_yaml())
+            with self._saving:
+                if target.exists():
+                    taken = f"There is a preset '{name}' already; save under another name or overwrite it."
+                    if not overwrite:
+                        raise PresetError(taken)
+                    if self._stays(target, preset, drop_comments=drop_comments, expected=expected):
+                        return target
+                try:
+                    write_atomically(target, text, new=not overwrite)
+                except FileExistsError as error:
+                    raise PresetError(
+                        f"There is a preset '{name}' already; save under another name or overwrite it."
+                    ) from error
         except OSError as error:
             raise PresetError(f"'{name}' was not saved: {error.strerror}. Nothing was changed.") from error
         return target
+
+    def _stays(self, target: Path, preset: Preset, *, drop_comments: bool, expected: str | None) -> bool:
+        """Whether the file says the same already; refuses where replacing it would lose something."""
+        content = target.read_bytes()
+        if expected is not None and _digest(content) != expected:
+            raise PresetConflictError(
+                f"'{preset.name}' was changed by somebody else since it was opened; compare the two, then "
+                "save under another name or overwrite it.",
+                content.decode("utf-8-sig", "replace"),
+            )
+        try:
+            if Preset.from_yaml(content.decode("utf-8-sig")) == preset:
+                return True
+            lost = comments(content.decode("utf-8-sig"))
+        except (PresetError, UnicodeDecodeError):
+            return False  # what cannot be read is replaced, since the person asked for it
+        if lost and not drop_comments:
+            raise PresetError(
+                f"Saving would drop {said_comments(lost)} from {target.name}; "
+                "save under another name, or say that they may go."
+            )
+        return False
+
+    def lost_comments(self, name: str) -> tuple[Comment, ...]:
+        """The comments of a person's own preset, which saving a changed one over it would drop."""
+        try:
+            return comments((self._own / f"{check_name(name)}.yaml").read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError, PresetError):
+            return ()
 
     def delete(self, name: str) -> None:
         """Remove a preset from the person's folder.
@@ -88,12 +174,15 @@ class PresetLibrary:
         if not target.exists():
             where = "ships with the program" if (self._shipped / f"{name}.yaml").exists() else "is not there"
             raise PresetError(f"'{name}' {where}; only presets of your own can be deleted.")
-        target.unlink()
+        try:
+            target.unlink()
+        except OSError as error:
+            raise PresetError(f"'{name}' was not deleted: {error.strerror}.") from error
 
     def _path(self, name: str) -> Path | None:
         if name.lower().endswith((".yaml", ".yml")):
             return Path(name).expanduser()
-        if _SAFE_NAME.fullmatch(name):
+        if SAFE_NAME.fullmatch(name):
             for folder in (self._own, self._shipped):
                 if (folder / f"{name}.yaml").is_file():
                     return folder / f"{name}.yaml"
@@ -123,23 +212,37 @@ def read_preset(path: Path) -> Preset:
     return Preset.from_yaml(text, source=path.name)
 
 
-def check_name(name: str) -> str:
-    """The name, if it can be a file's name on every platform.
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, for ``save(expected=...)``; empty where it cannot be read."""
+    try:
+        return _digest(path.read_bytes())
+    except OSError:
+        return ""
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def said_comments(found: tuple[Comment, ...]) -> str:
+    """Comments as part of a sentence: the first ones with their lines."""
+    shown = ", ".join(f"line {c.line} '{c.text[:60]}'" for c in found[:5])
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return f"{'a comment' if len(found) == 1 else f'{len(found)} comments'} ({shown}{more})"
+
+
+def write_atomically(target: Path, text: str, *, new: bool = False) -> None:
+    """Replace a file's text so that a reader, or a crash, meets the old text or the new one.
+
+    Args:
+        target: The file.
+        text: What it holds then, as UTF-8.
+        new: Make the file or fail; of two who make it at once, one does.
 
     Raises:
-        PresetError: Says which names can.
+        FileExistsError: With ``new``, it is there already.
+        OSError: It could not be written; nothing changed.
     """
-    if not _SAFE_NAME.fullmatch(name) or name.lower().split(".")[0] in _RESERVED or name != name.strip(" ."):
-        shown = name if len(name) <= 40 else name[:37] + "..."
-        raise PresetError(
-            f"'{shown}' cannot be a preset's name; "
-            f"use up to 80 letters, digits, spaces or '-', '_', '+', '.'."
-        )
-    return name
-
-
-def write_atomically(target: Path, text: str) -> None:
-    """Replace a file's text so that a reader, or a crash, meets the old text or the new one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:20]}.", suffix=".tmp")
     try:
@@ -147,18 +250,45 @@ def write_atomically(target: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        if new:
+            _link(temporary, target)
+        else:
+            os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
 
 
+def _link(temporary: str, target: Path) -> None:
+    """Give a file a name that nobody has: a hard link, where the file system knows them."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        if target.exists():
+            raise FileExistsError(target) from None
+        os.replace(temporary, target)
+        return
+    os.unlink(temporary)
+
+
 def _entry(path: Path, *, shipped: bool) -> PresetEntry:
     try:
         preset = read_preset(path)
     except PresetError as error:
-        return PresetEntry(path.stem, path, shipped, error=str(error))
+        return PresetEntry(path.stem, path, shipped, error=str(error), digest=file_digest(path))
     return PresetEntry(
-        path.stem, path, shipped, preset.title or preset.name, preset.description, preset.language
+        name=path.stem,
+        path=path,
+        shipped=shipped,
+        title=preset.title or preset.name,
+        description=preset.description,
+        language=preset.language,
+        tags=preset.tags,
+        author=preset.author,
+        parent=preset.derived_from.name if preset.derived_from else "",
+        hash=preset.content_hash(),
+        digest=file_digest(path),
     )
