@@ -30,9 +30,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 CONFINED: dict[str, tuple[str, ...]] = {
     "gradio": ("ui/", "space"),
     "llama_cpp": ("engines/llama", "experiments/bench"),
-    "torch": ("engines/transformers", "experiments/pair_"),
-    "transformers": ("engines/transformers", "experiments/pair_"),
+    "torch": ("engines/transformers", "experiments/pair_", "experiments/bench_generate"),
+    "transformers": ("engines/transformers", "experiments/pair_", "experiments/bench_generate"),
     "openai": ("engines/server",),
+    "huggingface_hub": ("models/", "engines/transformers"),
+    "filelock": ("models/", "services/downloads"),
     "sqlite3": ("storage/",),
     "yaml": ("presets/", "models/"),
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class HighLevel:
-    """One sequence, one request at a time.
+    """One sequence, one request at a time; a ``bench_work.Baseline``.
 
     Args:
         path: The model.
@@ -20,6 +20,8 @@ class HighLevel:
         n_ubatch: Most tokens of a native pass.
         all_logits: Keep the logits of every position, which its echo with logprobs needs.
     """
+
+    name = "llama_cpp.Llama"
 
     def __init__(
         self, path: Path, *, n_ctx: int, n_threads: int, n_ubatch: int, all_logits: bool = False

@@ -18,6 +18,7 @@ WeightType = Literal["F16", "Q8_0", "Q4_0"]
 _TYPE_IDS = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8}
 _ALIGNMENT = 32
 _BLOCK = 32
+BOS, EOS = "<|bos|>", "<|eos|>"
 _U32, _F32, _BOOL, _STRING, _ARRAY, _I32 = 4, 6, 7, 8, 9, 5
 
 
@@ -38,6 +39,9 @@ class ModelShape:
 
 SMALL = ModelShape("135M", 30, 576, 9, 3, 1536, 49_152, "Q8_0")
 WIDE = ModelShape("0.5B", 24, 896, 14, 2, 4864, 151_936, "Q4_0")
+# These take no time, and what is measured on them means nothing.
+TINY = ModelShape("tiny", 2, 64, 4, 2, 128, 400, "Q8_0", n_ctx=1024)
+TINY_WIDE = ModelShape("tiny wide", 1, 64, 2, 1, 64, 2000, "Q4_0", n_ctx=1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ def _metadata(shape: ModelShape) -> Iterator[tuple[str, bytes]]:
     ):
         yield f"llama.{key}", struct.pack("<II", _U32, number)
     yield "llama.attention.layer_norm_rms_epsilon", struct.pack("<If", _F32, 1e-5)
-    tokens = _vocabulary(shape.n_vocab)
+    tokens = vocabulary(shape.n_vocab)
     yield "tokenizer.ggml.model", _text("gpt2")
     yield "tokenizer.ggml.pre", _text("gpt-2")
     yield "tokenizer.ggml.tokens", _texts(tokens)
@@ -147,15 +151,15 @@ def _metadata(shape: ModelShape) -> Iterator[tuple[str, bytes]]:
     yield "tokenizer.ggml.add_bos_token", struct.pack("<I?", _BOOL, True)
 
 
-def _vocabulary(size: int) -> list[str]:
-    """A token for each byte in GPT-2's alphabet, the merge of the first two, fillers, BOS and EOS."""
+def vocabulary(size: int) -> list[str]:
+    """``size`` tokens: each byte in GPT-2's alphabet, the merge of the first two, fillers, BOS and EOS."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     unprintable = [value for value in range(256) if value not in printable]
     alphabet = [
         chr(value) if value in printable else chr(256 + unprintable.index(value)) for value in range(256)
     ]
     fillers = [f"filler{number}" for number in range(size - 259)]
-    return [*alphabet, alphabet[0] + alphabet[1], *fillers, "<|bos|>", "<|eos|>"]
+    return [*alphabet, alphabet[0] + alphabet[1], *fillers, BOS, EOS]
 
 
 def _string(text: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 
@@ -31,10 +32,25 @@ class Row:
         return self.goal is None or self.ratio >= self.goal
 
 
-def table(rows: list[Row]) -> str:
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A line of the table that makes no sense on an engine, and why."""
+
+    work: str
+    reason: str
+
+
+# Measures the rows of one kind of work.
+Group = Callable[[], Iterator[Row | LeftOut]]
+
+
+def table(rows: Sequence[Row | LeftOut]) -> str:
     """The rows for a person."""
     lines = [f"{'work':58} {'ours':>10} {'other':>10} {'ratio':>8} {'goal':>6}  against"]
     for row in rows:
+        if isinstance(row, LeftOut):
+            lines.append(f"{row.work:58} {'-':>10} {'-':>10} {'-':>8} {'':>6}  {row.reason}")
+            continue
         goal = "" if row.goal is None else f"{row.goal:g}"
         mark = "" if row.reached else "  MISSED"
         lines.append(
@@ -44,9 +60,11 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def json_line(rows: list[Row]) -> str:
+def json_line(rows: Sequence[Row | LeftOut]) -> str:
     """The rows for a machine, on one line."""
-    return json.dumps({"rows": [asdict(row) | {"reached": row.reached} for row in rows]})
+    measured = [asdict(row) | {"reached": row.reached} for row in rows if isinstance(row, Row)]
+    left_out = [asdict(row) for row in rows if isinstance(row, LeftOut)]
+    return json.dumps({"rows": measured, "left_out": left_out})
 
 
 def median_row(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, Protocol
 
 from playground.engines.base import Engine, Finished, GenerateRequest
 from playground.engines.load import EngineSpec
-from playground.experiments.bench_baseline import HighLevel
-from playground.experiments.bench_model import SMALL, WIDE, ModelShape
+from playground.experiments.bench_model import SMALL, TINY, TINY_WIDE, WIDE, ModelShape
 from playground.types import Origin, Piece, SamplingParams
 
 _ORIGIN = Origin("turn", "query")
@@ -32,8 +32,10 @@ class BenchOptions:
         scored: Tokens of a text that is scored.
         n_threads: For both sides. n_ubatch: For both sides.
         narrow: The model of most rows. wide: The one with the wide vocabulary.
-        model: A real file instead of ``narrow``.
+        model: A real file (or folder, for transformers) instead of ``narrow``.
         peer: Address of a llama-server that has the same file loaded; measured too where it is given.
+        engine: Which one is measured. device, dtype: For transformers.
+        padded: Rows of a padded batch, for transformers.
     """
 
     folder: Path
@@ -51,6 +53,39 @@ class BenchOptions:
     wide: ModelShape = WIDE
     model: Path | None = None
     peer: str = ""
+    engine: Literal["llama.cpp", "transformers"] = "llama.cpp"
+    device: str | None = None
+    dtype: str | None = None
+    padded: int = 16
+
+    @property
+    def n_ctx(self) -> int:
+        """As much context as the work needs, for both sides."""
+        return self.prefix + 2 * self.history + self.question + 2 * self.reply + 64
+
+    def tiny(self) -> BenchOptions:
+        """The same on models and texts that take no time: shows that it runs, and nothing else."""
+        return replace(
+            self, rounds=min(self.rounds, 2), prefix=256, question=12, reply=6, history=48, questions=4,
+            samples=3, scored=40, narrow=TINY, wide=TINY_WIDE, padded=2,
+        )  # fmt: skip
+
+
+class Baseline(Protocol):
+    """What people do without this engine."""
+
+    @property
+    def name(self) -> str:
+        """For the table."""
+        ...
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids with BOS."""
+        ...
+
+    def first_token_s(self, prompt: list[int]) -> float:
+        """Seconds to the first token of a continuation."""
+        ...
 
 
 def text_of(name: str, tokens: int) -> str:
@@ -109,16 +144,10 @@ def all_s(engine: Engine, texts: list[str], reply: int) -> float:
 
 
 def spec_for(options: BenchOptions, path: Path, *, cache_dir: str = "") -> EngineSpec:
-    """How the engine is opened: as much context as the work needs, and the baseline's layout."""
-    n_ctx = options.prefix + 2 * options.history + options.question + 2 * options.reply + 64
+    """How the engine is opened: the baseline's context, and room for all questions at once."""
+    cells = options.n_ctx + options.questions * (options.question + options.reply)
     return EngineSpec(
-        path=str(path), n_ctx=n_ctx, n_threads=options.n_threads, n_ubatch=options.n_ubatch, flash_attn=False,
-        kv_cells=n_ctx + options.questions * (options.question + options.reply),
-        cache_dir=cache_dir,
+        kind=options.engine, path=str(path), n_ctx=options.n_ctx, n_threads=options.n_threads,
+        n_ubatch=options.n_ubatch, flash_attn=False, device=options.device, dtype=options.dtype,
+        kv_cells=None if options.engine == "transformers" else cells, cache_dir=cache_dir,
     )  # fmt: skip
-
-
-def other_for(options: BenchOptions, path: Path) -> HighLevel:
-    """The baseline, with the same context."""
-    n_ctx = options.prefix + 2 * options.history + options.question + 2 * options.reply + 64
-    return HighLevel(path, n_ctx=n_ctx, n_threads=options.n_threads, n_ubatch=options.n_ubatch)

@@ -12,30 +12,59 @@ from xml.etree import ElementTree
 
 import pytest
 
-from playground.errors import EngineError
-from playground.experiments.bench import BenchOptions, Row, json_line, run_bench, table
-from playground.experiments.bench_model import SMALL, WIDE, ModelShape, write_random_model
+from playground.errors import EngineError, PlaygroundError
+from playground.experiments.bench import BenchOptions, LeftOut, Row, json_line, run_bench, table
+from playground.experiments.bench_model import SMALL, TINY, WIDE, ModelShape, write_random_model
 from playground.experiments.bench_peer import Peer
 from playground.experiments.bench_picture import picture
-
-TINY = ModelShape("tiny", 2, 64, 4, 2, 128, 400, "Q8_0", n_ctx=1024)
-TINY_WIDE = ModelShape("tiny wide", 1, 64, 2, 1, 64, 2000, "Q4_0", n_ctx=1024)
 
 
 # The high-level library leaves its sinks for silenced output open.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_every_row_is_measured(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    options = BenchOptions(
-        tmp_path, rounds=2, prefix=256, question=12, reply=6, history=48, questions=4, samples=3, scored=40,
-        narrow=TINY, wide=TINY_WIDE,
-    )  # fmt: skip
-    rows = list(run_bench(options))
+    rows = list(run_bench(BenchOptions(tmp_path).tiny()))
     assert len(rows) == 11
-    assert all(row.ours > 0 and row.other > 0 for row in rows)
+    assert all(isinstance(row, Row) and row.ours > 0 and row.other > 0 for row in rows)
     assert len(table(rows).splitlines()) == 12
     assert len(json.loads(json_line(rows))["rows"]) == 11
     assert "\n" not in json_line(rows)
+
+
+def test_transformers_gives_the_same_table(tmp_path: Path) -> None:
+    """Against ``generate``; what makes no sense there says why."""
+    rows = list(run_bench(BenchOptions(tmp_path, engine="transformers", rounds=1, peer="http://x").tiny()))
+    measured = [row for row in rows if isinstance(row, Row)]
+    assert all(row.ours > 0 and row.other > 0 for row in measured)
+    assert [(row.unit, row.against) for row in measured] == [
+        ("s", "generate"),
+        ("s", "generate"),
+        ("tok/s", "generate"),
+        ("tok/s", "generate, num_return_sequences"),
+        ("s", "generate, one by one"),
+        ("s", "generate, padded batches of 2"),
+        ("s", "generate, one by one"),
+        ("s", "generate, padded batches of 2"),
+        ("s", "one forward pass and torch"),
+        ("s", "without an edit"),
+        ("tok/s", "the engine in place"),
+    ]
+    left_out = [row for row in rows if isinstance(row, LeftOut)]
+    assert [row.work for row in left_out] == [
+        "preset from disk",
+        "time inside the native decode",
+        "against a llama-server",
+    ]
+    told = json.loads(json_line(rows))
+    assert (len(told["rows"]), len(told["left_out"])) == (11, 3)
+    for row in left_out:
+        assert any(row.work in line and row.reason in line for line in table(rows).splitlines())
+
+
+def test_rows_that_nobody_knows_are_said(tmp_path: Path) -> None:
+    options = BenchOptions(tmp_path).tiny()
+    with pytest.raises(PlaygroundError, match="no rows named 'speed'; choose from: preset, stream"):
+        list(run_bench(options, only=("speed",)))
 
 
 class _Completions(BaseHTTPRequestHandler):
