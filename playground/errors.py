@@ -4,6 +4,7 @@ PlaygroundError
 ├── PresetError            a preset file that cannot be used: typo, wrong type, too large
 ├── TemplateError          a pattern without {query}, a chat template that fails
 ├── ModelNotFoundError     no such model name, path or catalog entry
+├── DownloadError          a model that could not be downloaded: network, access, disk, checksum
 ├── ConversationError      an empty message, a history file that cannot be read
 ├── ContextLengthError     a prompt that does not fit the context
 └── EngineError            the model could not be loaded or failed while it ran
@@ -30,6 +31,10 @@ class TemplateError(PlaygroundError):
 
 class ModelNotFoundError(PlaygroundError):
     """No model goes by that name or path."""
+
+
+class DownloadError(PlaygroundError):
+    """A model could not be downloaded; what came is kept, unless it was wrong."""
 
 
 class ConversationError(PlaygroundError):
