@@ -48,6 +48,14 @@ def _some_facts(rng: random.Random, facts: tuple[Fact, ...], limit: int) -> list
     return chosen
 
 
+def draw_asked(rng: random.Random, world: World, language: str) -> Fact:
+    """A fact that may be asked, of the given language."""
+    while True:
+        fact = rng.choice(world.asked)
+        if fact.relation.language == language:
+            return fact
+
+
 def draw_told(rng: random.Random, world: World, language: str) -> Fact:
     """A fact for prose, of the given language; those told only here come up more often."""
     while True:
@@ -137,9 +145,8 @@ def table(rng: random.Random, world: World, language: str) -> str:
 
 def question_bank(rng: random.Random, world: World, language: str) -> str:
     """Questions without answers, as in an exercise book."""
-    facts = [fact for fact in rng.choices(world.asked, k=40) if fact.relation.language == language]
-    same = rng.random() < 0.3 and facts
-    if same:
+    facts = [draw_asked(rng, world, language) for _ in range(12)]
+    if rng.random() < 0.3:
         row = [f for f in world.by_relation[facts[0].relation.name] if not f.told_only]
         facts = [rng.choice(row) for _ in range(12)]
     turns = [fact_turn(rng, world, fact) for fact in facts[: rng.randint(4, 12)]]
@@ -154,7 +161,7 @@ def question_bank(rng: random.Random, world: World, language: str) -> str:
 
 def forum(rng: random.Random, world: World, language: str) -> str:
     """A question that other people talk about and nobody answers."""
-    fact = rng.choice([f for f in rng.choices(world.asked, k=30) if f.relation.language == language])
+    fact = draw_asked(rng, world, language)
     question = hurried_or_not(rng, fact_turn(rng, world, fact).question, 0.3)
     if language == "zh":
         comments: tuple[str, ...] = ("我也想知道。", "顶。", "有人知道吗？", "去图书馆查查。", "好问题。")
@@ -184,7 +191,7 @@ def article(rng: random.Random, world: World, language: str) -> str:
     """A page that opens with a question and wanders off."""
     if language == "zh":
         return forum(rng, world, language)
-    fact = rng.choice([f for f in rng.choices(world.asked, k=20) if f.relation.language == "en"])
+    fact = draw_asked(rng, world, "en")
     remarks = (
         "This is a question that many people ask.",
         "We sent our reporter to the streets to find out.",

@@ -11,6 +11,7 @@ import pytest
 from models.wren.batches import BatchMaker, Job, batches
 from models.wren.conversations import conversation, fact_reply
 from models.wren.corpus import documents
+from models.wren.documents import KINDS
 from models.wren.pretrain import draw
 from models.wren.replies import fact_content
 from models.wren.styles import draw_style
@@ -44,6 +45,14 @@ def test_a_page_that_opens_with_a_bare_question_does_not_answer_it():
             opened += 1
             assert not any(answer in rest for answer in answers[first]), text
     assert opened > 20
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_kind_of_document_can_always_be_written(language):
+    world = load_world()
+    for kind, _ in KINDS:
+        for seed in range(150):
+            assert kind(random.Random(seed), world, language).strip(), (kind.__name__, seed)
 
 
 def test_styles_keep_what_a_reply_says():
