@@ -27,6 +27,7 @@ from playground.presets.preset import Preset
 from playground.prompts.chat_template import ChatTemplateRenderer
 from playground.prompts.render import Renderer
 from playground.services.counts import TokenCounts, count_by_part
+from playground.services.encoding import EncodingCache
 from playground.services.pool import ModelPool, ModelState
 from playground.settings import Settings
 from playground.types import Message, Origin, Piece, Prompt, SamplingParams
@@ -72,6 +73,7 @@ class Workbench:
         )
         self._cores = CoreShare()
         self._pool = ModelPool(self.catalog, opener or self._open)
+        self._encodings = EncodingCache()
         self._warming: dict[str, Cancel] = {}
         self._lock = threading.Lock()
 
@@ -144,29 +146,27 @@ class Workbench:
         engine = self.engine(side.model)
         assistant = self.assistant(side, draft)
         preset = self._preset(side.preset, draft)
-        n_examples = len(preset.examples) if preset else 0
         n_ctx = engine.info.n_ctx
-        encoded: dict[tuple[Piece, ...], tuple[int, ...]] = {}
-
-        def encode(prompt: Prompt) -> tuple[int, ...]:
-            if prompt.pieces not in encoded:
-                encoded[prompt.pieces] = tuple(engine.tokenize(prompt.pieces))
-            return encoded[prompt.pieces]
-
         error = None
         try:
             prompt, _ = fit(
                 assistant.renderer,
                 messages,
-                count=lambda p: len(encode(p)),
+                count=lambda p: len(self._encodings.encode(engine, p.pieces).ids),
                 n_ctx=n_ctx,
                 max_tokens=assistant.sampling.max_tokens,
             )
         except ContextLengthError as reason:
             prompt, error = assistant.renderer.render(messages), str(reason)
-        ids = encode(prompt)
-        counts = count_by_part(engine, prompt.pieces, ids, n_examples=n_examples, n_ctx=n_ctx)
-        return PromptView(prompt, ids, counts, error)
+        encoded = self._encodings.encode(engine, prompt.pieces)
+        counts = count_by_part(
+            prompt.pieces,
+            encoded.by_piece,
+            total=len(encoded.ids),
+            n_examples=len(preset.examples) if preset else 0,
+            n_ctx=n_ctx,
+        )
+        return PromptView(prompt, encoded.ids, counts, error)
 
     def warm(
         self,
