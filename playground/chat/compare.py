@@ -9,12 +9,23 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from playground.chat.assistant import Assistant, fit
 from playground.engines.base import Cancel, Delta, Engine, Finished, GenerateRequest
 from playground.errors import PlaygroundError
-from playground.types import Message, Prompt, Reply, SamplingParams, Token, Usage
+from playground.types import Message, Origin, Piece, Prompt, Reply, SamplingParams, Token, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What an answer begins with: the tokens kept of an earlier one, and the text that they stand for.
+
+    The text is for engines that take no token ids; there it is cut into tokens anew.
+    """
+
+    ids: tuple[int, ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +34,14 @@ class SideRun:
 
     ``prepare`` gives the assistant and its loaded model. It runs in the side's own thread, because it may
     wait for the model to load, and it may raise a PlaygroundError, which is then this side's answer.
+    ``begun`` is what the answer goes on from; it comes back as the first of its text.
     """
 
     side: str
     prepare: Callable[[], tuple[Assistant, Engine]]
     messages: tuple[Message, ...]
     logprobs: int | None = None
+    begun: Begun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +89,20 @@ def answer(run: SideRun, *, cancel: Cancel | None = None) -> Iterator[SideEvent]
             max_tokens=assistant.sampling.max_tokens,
         )
         yield SideStarted(run.side, prompt, n_prompt)
-        request = GenerateRequest(prompt.pieces, assistant.sampling, prompt.stop, logprobs=run.logprobs)
+        request, said = request_for(engine, prompt, assistant.sampling, run)
         lead = prompt.lead
+        if said:
+            lead = ""
+            text.append(said)
+            yield SideDelta(run.side, said)
         events = engine.generate([request], cancel=cancel)
         try:
             for event in events:
                 if isinstance(event, Finished):
                     reply = Reply("".join(text), tuple(tokens), event.finish_reason, event.usage, event.error)
-                    yield SideFinished(run.side, reply, event.seed, _first_token_s(event.usage))
+                    yield SideFinished(run.side, reply, event.seed, first_token_s(event.usage))
                     return
-                shown, lead = _without_lead(event, lead)
+                shown, lead = without_lead(event, lead)
                 text.append(shown)
                 tokens.extend(event.tokens)
                 yield SideDelta(run.side, shown, event.tokens)
@@ -96,6 +113,19 @@ def answer(run: SideRun, *, cancel: Cancel | None = None) -> Iterator[SideEvent]
         raise PlaygroundError("The model ended without finishing its answer; try again.")
     except PlaygroundError as error:
         yield SideFinished(run.side, Reply("".join(text), tuple(tokens), "error", error=str(error)))
+
+
+def request_for(
+    engine: Engine, prompt: Prompt, sampling: SamplingParams, run: SideRun, *, n: int = 1
+) -> tuple[GenerateRequest, str]:
+    """What a side asks its engine for, and the text that the answer has before the engine says anything."""
+    request = GenerateRequest(prompt.pieces, sampling, prompt.stop, n, run.logprobs)
+    if run.begun is None:
+        return request, ""
+    if "resume" in engine.info.capabilities and run.begun.ids:
+        return replace(request, begun=run.begun.ids), ""
+    kept = Piece(prompt.lead + run.begun.text, Origin("turn", "answer"))
+    return replace(request, prompt=(*prompt.pieces, kept)), run.begun.text
 
 
 def compare(runs: Sequence[SideRun], *, cancel: Cancel | None = None) -> Iterator[SideEvent]:
@@ -128,32 +158,55 @@ def compare(runs: Sequence[SideRun], *, cancel: Cancel | None = None) -> Iterato
             stop.set()
 
 
-def complete(
-    engine: Engine, prompts: Sequence[Prompt], sampling: SamplingParams, *, cancel: Cancel | None = None
-) -> list[Reply]:
-    """The finished replies to many prompts at once, in their order: a fold over the engine's stream.
+@dataclass(frozen=True, slots=True)
+class BatchReply:
+    """One finished reply of a batch: ``index`` of its request, and the seed and stop that it ended with."""
 
-    Batch work (experiments, checks) goes down the same path as the page: same stops, same lead.
+    index: int
+    reply: Reply
+    seed: int
+    stop: str | None = None
+
+
+def batch_replies(
+    engine: Engine,
+    requests: Sequence[GenerateRequest],
+    leads: Sequence[str],
+    *,
+    cancel: Cancel | None = None,
+) -> Iterator[BatchReply]:
+    """Replies to many requests of one sample each, as they finish: a fold over the engine's stream.
+
+    Batch work (experiments, checks) goes down the same path as the page: same stops, same lead. ``leads`` are
+    the prompts' own. A failed request is a reply with the finish reason ``error``.
     """
-    texts: list[list[str]] = [[] for _ in prompts]
-    tokens: list[list[Token]] = [[] for _ in prompts]
-    leads = [prompt.lead for prompt in prompts]
-    replies: list[Reply] = [Reply("", finish_reason="error", error="The model ended early.") for _ in prompts]
-    requests = [GenerateRequest(prompt.pieces, sampling, prompt.stop) for prompt in prompts]
+    texts: list[list[str]] = [[] for _ in requests]
+    tokens: list[list[Token]] = [[] for _ in requests]
+    left = list(leads)
     for event in engine.generate(requests, cancel=cancel):
         i = event.request
         if isinstance(event, Finished):
-            replies[i] = Reply(
-                "".join(texts[i]), tuple(tokens[i]), event.finish_reason, event.usage, event.error
-            )
+            reply = Reply("".join(texts[i]), tuple(tokens[i]), event.finish_reason, event.usage, event.error)
+            texts[i], tokens[i] = [], []
+            yield BatchReply(i, reply, event.seed, event.stop)
         else:
-            shown, leads[i] = _without_lead(event, leads[i])
+            shown, left[i] = without_lead(event, left[i])
             texts[i].append(shown)
             tokens[i].extend(event.tokens)
+
+
+def complete(
+    engine: Engine, prompts: Sequence[Prompt], sampling: SamplingParams, *, cancel: Cancel | None = None
+) -> list[Reply]:
+    """The finished replies to many prompts at once, in their order."""
+    replies: list[Reply] = [Reply("", finish_reason="error", error="The model ended early.") for _ in prompts]
+    requests = [GenerateRequest(prompt.pieces, sampling, prompt.stop) for prompt in prompts]
+    for done in batch_replies(engine, requests, [prompt.lead for prompt in prompts], cancel=cancel):
+        replies[done.index] = done.reply
     return replies
 
 
-def _without_lead(event: Delta, lead: str) -> tuple[str, str]:
+def without_lead(event: Delta, lead: str) -> tuple[str, str]:
     """The delta's text without what is left of the lead, and what is still to be dropped."""
     text = event.text
     while lead and text:
@@ -163,5 +216,6 @@ def _without_lead(event: Delta, lead: str) -> tuple[str, str]:
     return text, lead
 
 
-def _first_token_s(usage: Usage) -> float | None:
+def first_token_s(usage: Usage) -> float | None:
+    """Seconds to the first token, as the engine measured them; None where no token came."""
     return usage.prefill_s if usage.completion_tokens else None

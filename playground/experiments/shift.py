@@ -21,6 +21,7 @@ from playground.chat.assistant import bare_renderer, preset_renderer
 from playground.chat.compare import complete
 from playground.engines.base import Cancel, Engine, Scores
 from playground.errors import EngineError
+from playground.experiments.alignment import stretches
 from playground.presets.preset import Preset
 from playground.prompts.render import Renderer
 from playground.types import Message, Origin, Piece, Prompt, SamplingParams, Token
@@ -42,7 +43,7 @@ class Position:
     Attributes:
         token: With the base model's logprob, rank, entropy and alternatives.
         shift: Its class; None where the base model has no distribution there (the first token of a text).
-        aligned_logprob: Of the same token under the aligned model; None where tokenizers differ.
+        aligned_logprob: Of the same text under the aligned model; None where its tokens end elsewhere.
         kl: Kullback-Leibler divergence of the base from the aligned distribution in nats,
             sum p_aligned (log p_aligned - log p_base); None where not asked for or tokenizers differ.
     """
@@ -87,7 +88,8 @@ class ShiftReport:
     """One question's answer under every context.
 
     ``same_tokenizer`` is False where the two models cut the answer into other tokens: ranks are then those
-    of the base model's own tokens, and nothing is compared token by token.
+    of the base model's own tokens, log-probabilities are compared where both have a border, and distributions
+    are not.
     """
 
     question: str
@@ -158,6 +160,7 @@ def measure_shift(
 
     Raises:
         ContextLengthError: A context and the answer do not fit the base model.
+        UnsupportedError: The models' tokenizers cannot be compared; see ``alignment.stretches``.
     """
     target = [Piece(answer.text, _ANSWER)]
     aligned_ids = [token.id for token in answer.scores.tokens]
@@ -172,7 +175,8 @@ def measure_shift(
             t.bytes for t in scores.tokens
         ] == aligned_bytes
         same = same and fits
-        measured.append(ContextShift(name, _positions(scores, answer.scores if fits else None)))
+        positions = _positions(scores, answer.scores) if fits else _beside(scores, answer.scores)
+        measured.append(ContextShift(name, positions))
     return ShiftReport(answer.question, answer.text, tuple(measured), same)
 
 
@@ -226,16 +230,29 @@ def most_shifted(contexts: Sequence[ContextShift], *, top: int = 20) -> list[tup
     return sorted(rows, key=lambda row: (-row[1], row[2], row[0]))[:top]
 
 
-def _positions(scores: Scores, aligned: Scores | None) -> tuple[Position, ...]:
+def _beside(scores: Scores, aligned: Scores) -> tuple[Position, ...]:
+    """Positions of the base model's own tokens, with the aligned model's view where one stands alone."""
+    known: dict[int, float] = {}
+    for stretch in stretches([t.bytes for t in scores.tokens], [t.bytes for t in aligned.tokens]):
+        theirs = [aligned.tokens[i].logprob for i in stretch.other]
+        if len(stretch.one) == 1 and None not in theirs:
+            known[stretch.one[0]] = sum(logprob for logprob in theirs if logprob is not None)
+    return tuple(
+        Position(token, None if token.rank is None else shift_of(token.rank), known.get(i))
+        for i, token in enumerate(scores.tokens)
+    )
+
+
+def _positions(scores: Scores, aligned: Scores) -> tuple[Position, ...]:
     divergence: Sequence[float | None] = [None] * len(scores.tokens)
-    if aligned is not None and aligned.full is not None and scores.full is not None:
+    if aligned.full is not None and scores.full is not None:
         known = aligned.full.shape == scores.full.shape
         divergence = _kl(aligned, scores) if known else divergence
     return tuple(
         Position(
             token,
             None if token.rank is None else shift_of(token.rank),
-            None if aligned is None else aligned.tokens[i].logprob,
+            aligned.tokens[i].logprob,
             divergence[i],
         )
         for i, token in enumerate(scores.tokens)

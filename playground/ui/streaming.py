@@ -18,6 +18,7 @@ from playground.chat.compare import SideDelta, SideEvent, SideFinished
 from playground.engines.base import Cancel
 from playground.errors import PlaygroundError
 from playground.types import FinishReason
+from playground.ui.token_rows import Row, token_rows
 from playground.ui.wire_format import dumps, event_json
 
 REDRAW_S = 0.05
@@ -104,7 +105,7 @@ class _Transcript:
         self._run, self._part = run, 0
         self._starts: list[str] = []
         self._ends: list[str] = []
-        self._written: dict[str, tuple[str, int]] = {}  # of sides that still write: text, tokens
+        self._written: dict[str, tuple[str, list[Row]]] = {}  # by side: its text and tokens so far
         self.text = ""
         self._begin()
 
@@ -112,8 +113,9 @@ class _Transcript:
         """Say an event."""
         line = event_json(event) + "\n"
         if isinstance(event, SideDelta):
-            text, tokens = self._written.get(event.side, ("", 0))
-            self._written[event.side] = (text + event.text, tokens + len(event.tokens))
+            text, rows = self._written.get(event.side, ("", []))
+            rows += token_rows(event.tokens)
+            self._written[event.side] = (text + event.text, rows)
         elif isinstance(event, SideFinished):
             self.end(event.side, line)
             return
@@ -125,8 +127,8 @@ class _Transcript:
         """Say the last line of a side."""
         self._ends.append(line)
         self._say(line)
-        if '"at":"end"' in line:  # it holds the whole answer; a cut one does not
-            self._written.pop(side, None)
+        if '"at":"end"' in line and side in self._written:  # it holds the whole text, but no tokens
+            self._written[side] = ("", self._written[side][1])
 
     def _say(self, line: str) -> None:
         self.text += line
@@ -137,8 +139,8 @@ class _Transcript:
     def _begin(self) -> None:
         opening = dumps({"run": self._run, "part": self._part, "at": "open"}) + "\n"
         so_far = (
-            dumps({"side": side, "at": "all", "text": text, "tokens": tokens}) + "\n"
-            for side, (text, tokens) in self._written.items()
+            dumps({"side": side, "at": "all", "text": text, "tokens": len(rows), "rows": rows}) + "\n"
+            for side, (text, rows) in self._written.items()
         )
         self.text = "".join([opening, *self._starts, *so_far, *self._ends])
         self._fresh_chars = len(self.text)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from playground.chat.compare import SideDelta, SideEvent, SideFinished, SideStarted
 from playground.types import Prompt, Reply
+from playground.ui.token_rows import token_rows
 
 MAX_SIDES = 8
 
@@ -40,6 +41,7 @@ class PreviewIn(Incoming):
     conversation: str
     text: str
     pieces: bool = False
+    tokens: bool = False
 
 
 class WarmIn(Incoming):
@@ -62,13 +64,25 @@ class StreamIn(Incoming):
         raise NotImplementedError
 
 
+class BegunIn(Incoming):
+    """What an answer goes on from: token ids, and their text for engines that take none."""
+
+    ids: Annotated[tuple[int, ...], Field(max_length=100_000)]
+    text: str
+
+
 class RunIn(StreamIn):
-    """Ask for answers to the conversation's open last turn."""
+    """Ask for answers to the conversation's open last turn.
+
+    ``logprobs`` asks for that many alternatives of every token; ``begun`` says by side what goes before.
+    """
 
     kind: Literal["run"] = "run"
     sides: Annotated[tuple[SideIn, ...], Field(min_length=1, max_length=MAX_SIDES)]
     draft: Mapping[str, object]
     conversation: str
+    logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
+    begun: Mapping[str, BegunIn] = {}
 
     def side_ids(self) -> tuple[str, ...]:
         """The sides."""
@@ -122,7 +136,8 @@ def event_json(event: SideEvent) -> str:
                 "dropped_turns": event.prompt.dropped_turns,
             }
         case SideDelta():
-            line = {"at": "text", "text": event.text, "tokens": len(event.tokens)}
+            rows = token_rows(event.tokens)
+            line = {"at": "text", "text": event.text, "tokens": len(rows), "rows": rows}
         case SideFinished():
             line = {"at": "end", "reply": reply_json(event.reply, event.seed, event.first_token_s)}
     return dumps({"side": event.side, **line})

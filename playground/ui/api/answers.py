@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from playground.chat.compare import SideEvent
+from playground.chat.compare import Begun, SideEvent
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel
 from playground.presets.preset import Preset
@@ -41,6 +41,8 @@ class AnswerCalls:
             Preset.checked(query.draft),
             Conversation.from_json(query.conversation),
             cancel=cancel,
+            logprobs=query.logprobs,
+            begun={side: Begun(begun.ids, begun.text) for side, begun in query.begun.items()},
         )
 
     def markdown(self, query: TextsIn) -> object:

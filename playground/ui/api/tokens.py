@@ -1,0 +1,105 @@
+"""Tokens: what a model thinks of a text, and several answers to one question with how far they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from playground.chat.compare import SideEvent
+from playground.chat.conversation import Conversation
+from playground.engines.base import Cancel
+from playground.experiments.diversity import agreement, diversity
+from playground.presets.preset import Preset
+from playground.services import SideSpec, Workbench
+from playground.services.lens import TOP, sample_answers, score_answer
+from playground.ui.api.binding import Call, Stream
+from playground.ui.token_rows import known_rows
+from playground.ui.wire_format import Incoming, SideIn, StreamIn
+
+MAX_SAMPLES = 32
+
+
+class ScoreIn(Incoming):
+    """Ask what a side's model thinks of a text, as the answer to the conversation's open turn."""
+
+    side: SideIn
+    draft: Mapping[str, object]
+    conversation: str
+    text: str
+
+
+class SamplesIn(StreamIn):
+    """Ask for ``n`` answers of one side, which go by ``s0``, ``s1`` and so on."""
+
+    kind: Literal["samples"] = "samples"
+    side: SideIn
+    draft: Mapping[str, object]
+    conversation: str
+    n: Annotated[int, Field(ge=2, le=MAX_SAMPLES)]
+    temperature: Annotated[float, Field(gt=0, le=10)]
+
+    def side_ids(self) -> tuple[str, ...]:
+        """One id a sample."""
+        return tuple(f"s{i}" for i in range(self.n))
+
+
+class DiversityIn(Incoming):
+    """Ask how far texts differ."""
+
+    texts: Annotated[tuple[str, ...], Field(max_length=MAX_SAMPLES)]
+
+
+class TokenCalls:
+    """Scores and samples."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._bench = workbench
+
+    def calls(self) -> list[Call]:
+        """``score`` and ``diversity``."""
+        return [
+            Call.of("score", ScoreIn, self.score),
+            Call.of("diversity", DiversityIn, self.diversity),
+        ]
+
+    def streams(self) -> list[Stream]:
+        """``samples``."""
+        return [Stream.of("samples", SamplesIn, self.samples)]
+
+    def score(self, query: ScoreIn) -> object:
+        """The text's tokens as the side's model sees them."""
+        scores = score_answer(
+            self._bench,
+            query.side.id,
+            SideSpec(query.side.model, query.side.preset),
+            Preset.checked(query.draft),
+            Conversation.from_json(query.conversation),
+            query.text,
+        )
+        return known_rows(scores.tokens)
+
+    def samples(self, query: SamplesIn, cancel: Cancel) -> Iterator[SideEvent]:
+        """The answers, each told as a side of its own."""
+        return sample_answers(
+            self._bench,
+            query.side.id,
+            SideSpec(query.side.model, query.side.preset),
+            Preset.checked(query.draft),
+            Conversation.from_json(query.conversation),
+            query.side_ids(),
+            temperature=query.temperature,
+            logprobs=TOP,
+            cancel=cancel,
+        )
+
+    def diversity(self, query: DiversityIn) -> object:
+        """The figures over all texts, and each one's agreement with the others."""
+        figures = diversity(query.texts)
+        return {
+            "distinct": list(figures.distinct),
+            "self_bleu": figures.self_bleu,
+            "distance": figures.distance,
+            "agreement": agreement(query.texts),
+        }
