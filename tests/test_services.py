@@ -66,6 +66,17 @@ def test_one_side_that_cannot_load_is_that_sides_error(tmp_path: Path) -> None:
         assert "broken" in states["wren/instruct"].detail
 
 
+def test_a_state_tells_what_the_engine_lacks_and_why(tmp_path: Path) -> None:
+    with _workbench(tmp_path, FakeScript()) as workbench:
+        nothing = {"device": "", "dtype": "", "lacks": {}, "estimated_counts": False}
+        assert all(state.facts() == nothing for state in workbench.model_states())
+        workbench.engine("wren/base")
+        told = {state.id: state.facts() for state in workbench.model_states()}
+    assert told["wren/base"]["device"] == "cpu"
+    assert told["wren/base"]["lacks"].keys() == {"exact", "embed"}
+    assert told["wren/instruct"] == nothing
+
+
 def test_a_model_is_loaded_once_however_many_ask(tmp_path: Path) -> None:
     loads: list[str] = []
     gate = threading.Event()

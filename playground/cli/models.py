@@ -24,7 +24,15 @@ _QUANTIZATIONS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0")
 
 
 @models_app.command("list")
-def models_list(as_json: Json = False) -> None:
+def models_list(
+    load: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Load this model and tell where it runs and what it cannot do; give it once each."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List the models of the catalog."""
     from playground.models.catalog import Catalog
 
@@ -32,6 +40,7 @@ def models_list(as_json: Json = False) -> None:
         settings = Settings.load()
         catalog = Catalog(settings.shipped_models, settings.models_dir, downloads=settings.downloads_dir)
         entries, problems = catalog.entries(), catalog.problems()
+        loaded = {name: _facts(name) for name in load or ()}
         if as_json:
             rows = [
                 {
@@ -41,17 +50,40 @@ def models_list(as_json: Json = False) -> None:
                     "path": str(e.path),
                     "present": e.present,
                     "license": e.license,
+                    "engines": [source.engine for source in e.sources],
                 }
                 for e in entries
             ]
-            print_json({"models": rows, "problems": [f"{p.path.name}: {p.message}" for p in problems]})
+            said = [f"{p.path.name}: {p.message}" for p in problems]
+            print_json({"models": rows, "problems": said, "loaded": loaded})
             return
         print_table(
             ("model", "title", "file"),
             [(e.id, e.title, e.path.name if e.present else f"{e.path.name} (missing)") for e in entries],
         )
+        for name, facts in loaded.items():
+            _print_facts(name, facts)
         for problem in problems:
             typer.echo(f"passed over: {problem.message}", err=True)
+
+
+def _facts(model: str) -> dict[str, object]:
+    """What the engine of a model says of itself, once it is loaded."""
+    from playground.services import Workbench
+
+    with Workbench() as workbench:
+        workbench.engine(model)
+        return next(state.facts() for state in workbench.model_states() if state.id == model)
+
+
+def _print_facts(model: str, facts: dict[str, object]) -> None:
+    typer.echo(f"{model}: runs on {facts['device']} in {facts['dtype'] or 'numbers that are not told'}")
+    if facts["estimated_counts"]:
+        typer.echo("  its token counts are estimates")
+    lacks = facts["lacks"]
+    assert isinstance(lacks, dict)
+    for capability, reason in lacks.items():
+        typer.echo(f"  no {capability}: {reason}")
 
 
 @models_app.command("check")
@@ -83,7 +115,8 @@ def models_check(
         if samples is not None:
             _write_samples(samples, check)
         if as_json:
-            print_json({"pair": pair, "n": n, "rows": [row.as_dict() for row in rows]})
+            facts = {state.id: state.facts() for state in workbench.model_states() if state.info}
+            print_json({"pair": pair, "n": n, "rows": [row.as_dict() for row in rows], "models": facts})
 
 
 def _cases(workbench: Workbench, pair: str) -> Cases:

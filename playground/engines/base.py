@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from playground.types import FinishReason, Piece, SamplingParams, StopRule, Token, Usage
 
-Capability = Literal["generate", "resume", "score", "score_full", "logprobs", "embed"]
+Capability = Literal["generate", "resume", "score", "score_full", "logprobs", "exact", "embed"]
+# Why no engine here has the capability ``embed``.
+NO_EMBEDDINGS = "No engine of this program embeds texts yet."
 
 
 class Cancel:
@@ -75,8 +77,9 @@ class EngineInfo:
         chat_template: Jinja source from the model's metadata, if any. Only shown and used above.
         bos_text / eos_text: Their texts, for chat templates; empty where there is none.
         parameters, size_bytes: Of the weights. load_s: seconds it took to load.
-        device, dtype: Where it runs (``cpu``, ``cuda:0``) and in what numbers (``bfloat16``), where chosen.
-        lacks: What it cannot do, each with the reason as a sentence.
+        device, dtype: Where it runs (``cpu``, ``cuda:0``, a server's host and port) and in what numbers
+            its weights are (``bfloat16``, ``Q4_K_M``), where that is known.
+        lacks: What it cannot do, each with the reason as a sentence; every capability is here or above.
         counts_estimated: Its token counts are estimates, because nobody here has its tokenizer.
     """
 

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from playground.engines.base import (
+    NO_EMBEDDINGS,
     Cancel,
     Delta,
     EngineInfo,
@@ -158,6 +159,8 @@ class FakeEngine:
             eos_text="<|eos|>",
             architecture="fake",
             capabilities=("generate", "resume", "score", "score_full", "logprobs"),
+            lacks=(("exact", "The fake engine computes nothing."), ("embed", NO_EMBEDDINGS)),
+            device="cpu",
         )
 
     @property

@@ -30,6 +30,20 @@ class ModelState:
     load_s: float = 0.0
     info: EngineInfo | None = None
 
+    def facts(self) -> dict[str, object]:
+        """What its engine says of itself, as JSON; nothing is known of a model that was not loaded.
+
+        ``device`` and ``dtype`` as in ``EngineInfo``; ``lacks`` says why for each capability that it has not;
+        ``estimated_counts`` is whether its token counts are only estimates.
+        """
+        info = self.info
+        return {
+            "device": info.device if info else "",
+            "dtype": info.dtype if info else "",
+            "lacks": dict(info.lacks) if info else {},
+            "estimated_counts": info.counts_estimated if info else False,
+        }
+
 
 class _Slot:
     """A model that was asked for: being loaded, loaded, or why not."""

@@ -145,7 +145,10 @@ def test_lists_are_plain_when_piped(run: Run) -> None:
     assert {"list", "pirate", "terse", "chinese", "zero-shot", "document"} <= set(names)
     models = [line.split("\t")[0] for line in run("models", "list").stdout.decode().splitlines()]
     assert models[:2] == ["wren/base", "wren/instruct"]
-    assert all(m["present"] for m in json.loads(run("models", "list", "--json").stdout)["models"][:2])
+    told = json.loads(run("models", "list", "--load", "wren/base", "--json").stdout)
+    assert all(m["present"] and "llama.cpp" in m["engines"] for m in told["models"][:2])
+    assert told["loaded"]["wren/base"]["dtype"] == "F16"
+    assert told["loaded"]["wren/base"]["lacks"].keys() == {"embed"}
     assert run("presets", "show", "friendly").stdout.startswith(b"schema: 2\nname: friendly\n")
 
 

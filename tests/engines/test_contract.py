@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from asking import Answer, ask, fold, letters_only, request, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playground.engines.base import Cancel, Delta, Engine, Finished, GenerateRequest
+from playground.engines.base import Cancel, Capability, Delta, Engine, Finished, GenerateRequest
 from playground.errors import ContextLengthError
 from playground.types import SamplingParams, StopRule
 
@@ -25,7 +26,14 @@ def test_info_describes_the_model(engine: Engine) -> None:
     assert set(info.eos_ids) == set(engine.tokenize([text("<|eos|>", special=True)], add_bos=False))
     assert "<|turn|>" in info.special_tokens
     assert {"generate", "score", "score_full", "logprobs"} <= set(info.capabilities)
+    assert info.device
     assert engine.alive
+
+
+def test_what_it_cannot_do_has_a_reason(engine: Engine) -> None:
+    has, lacks = engine.info.capabilities, dict(engine.info.lacks)
+    assert sorted([*has, *lacks]) == sorted(get_args(Capability))
+    assert all(reason.endswith(".") for reason in lacks.values())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

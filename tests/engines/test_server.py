@@ -159,6 +159,7 @@ def test_letters_are_one_token_each(engine: Engine, native: Engine) -> None:
 # --- the contract, as far as a server can keep it
 
 _KEPT = (
+    test_contract.test_what_it_cannot_do_has_a_reason,
     test_contract.test_tokens_are_the_text,
     test_contract.test_special_tokens_are_parsed_only_where_a_piece_allows_it,
     test_contract.test_neighbouring_template_pieces_may_share_a_special_token,

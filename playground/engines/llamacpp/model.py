@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playground.engines.base import EngineInfo
+from playground.engines.base import NO_EMBEDDINGS, EngineInfo
 from playground.engines.llamacpp.gguf_header import GgufHeader
 from playground.engines.llamacpp.native import lib, log
 from playground.engines.llamacpp.vocab import Vocab
@@ -104,8 +104,19 @@ class Model:
             parameters=int(lib.llama_model_n_params(self.handle)),
             size_bytes=int(lib.llama_model_size(self.handle)),
             load_s=load_s,
-            capabilities=("generate", "resume", "score", "score_full", "logprobs"),
+            capabilities=("generate", "resume", "score", "score_full", "logprobs", "exact"),
+            lacks=(("embed", NO_EMBEDDINGS),),
+            device="gpu" if lib.llama_supports_gpu_offload() else "cpu",
+            dtype=self._dtype(),
         )
+
+    def _dtype(self) -> str:
+        """In what numbers most weights are, by the library's names: ``F16``, ``Q4_K_M`` ...; "" if unsaid."""
+        said = self.header.values.get("general.file_type")
+        for name in dir(lib):
+            if name.startswith("LLAMA_FTYPE_") and getattr(lib, name) == said:
+                return name.removeprefix("LLAMA_FTYPE_").removeprefix("ALL_").removeprefix("MOSTLY_")
+        return ""
 
     @staticmethod
     def _text(value: bytes | ctypes.c_char_p | None) -> str | None:

@@ -80,6 +80,17 @@ def by_owner(owner: str) -> Dialect | None:
     return {"vllm": VLLM, "sglang": SGLANG, "llamacpp": LLAMA_SERVER}.get(owner)
 
 
+def engine_name(dialect: Dialect) -> str:
+    """What an engine over such a server calls itself."""
+    return f"server ({dialect.name})"
+
+
+def engine_dialect(engine: str) -> Dialect | None:
+    """The dialect of an engine that calls itself so, or None where it is no server."""
+    known = (VLLM, SGLANG, LLAMA_SERVER, LLAMA_CPP_PYTHON, OPENAI)
+    return next((dialect for dialect in known if engine_name(dialect) == engine), None)
+
+
 def refusal(dialect: Dialect, params: SamplingParams) -> str | None:
     """Which option this kind of server cannot honour, or None."""
     wanted = {

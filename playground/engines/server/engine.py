@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from urllib.parse import urlsplit
 
 from playground.engines.base import (
+    NO_EMBEDDINGS,
     Cancel,
     Capability,
     EngineInfo,
@@ -23,7 +24,7 @@ from playground.engines.limits import request_refusal, score_refusal
 from playground.engines.seeds import draw_seed
 from playground.engines.server.chat import MARK, TEMPLATE
 from playground.engines.server.connection import ServerConnection
-from playground.engines.server.dialect import refusal
+from playground.engines.server.dialect import engine_name, refusal
 from playground.engines.server.samples import ServedSample
 from playground.engines.server.scoring import PromptScorer
 from playground.engines.server.tokens import EstimatedTokens, LocalTokens, ServerTokens, Tokens, unsafe_text
@@ -32,6 +33,8 @@ from playground.errors import ContextLengthError, EngineError, UnsupportedError
 from playground.types import Piece, Usage
 
 _ASSUMED_N_CTX = 4096
+_NO_EXACT = "A server has no exact mode; ask without it."
+_NO_FULL = "A server tells the likeliest tokens, not the whole distribution."
 _NO_RESUME = "A server's answer cannot begin with given tokens; put their text at the end of the prompt."
 
 
@@ -72,12 +75,12 @@ class ServerEngine:
         self._info = self._describe(n_ctx, template, time.perf_counter() - started)
 
     def _describe(self, n_ctx: int, template: str | None, load_s: float) -> EngineInfo:
-        name = self._served.dialect.name
         capabilities: list[Capability] = ["generate", "logprobs"]
         lacks: list[tuple[Capability, str]] = [
             ("resume", _NO_RESUME),
-            ("score_full", "A server tells the likeliest tokens, not the whole distribution."),
-            ("embed", "Not asked of servers."),
+            ("score_full", _NO_FULL),
+            ("exact", _NO_EXACT),
+            ("embed", NO_EMBEDDINGS),
         ]
         if self._scorer.reason is None:
             capabilities.append("score")
@@ -85,7 +88,7 @@ class ServerEngine:
             lacks.append(("score", self._scorer.reason))
         info = EngineInfo(
             name=self._served.model,
-            engine=f"server ({name})",
+            engine=engine_name(self._served.dialect),
             n_ctx=n_ctx,
             n_ctx_train=self._served.n_ctx or n_ctx,
             n_vocab=0,
@@ -215,9 +218,9 @@ class ServerEngine:
         """
         self._must_be_open()
         if exact:
-            raise UnsupportedError("A server has no exact mode; ask without it.")
+            raise UnsupportedError(_NO_EXACT)
         if full:
-            raise UnsupportedError("A server tells the likeliest tokens, not the whole distribution.")
+            raise UnsupportedError(_NO_FULL)
         ids = self.tokenize([*context, *target])
         refused = score_refusal(len(ids), self._info.n_ctx)
         if refused is not None:
@@ -251,7 +254,7 @@ class ServerEngine:
         refused = request_refusal(request, max(len(ids), 1), self._info.n_ctx)
         refused = refused or refusal(self._served.dialect, request.sampling)
         if refused is None and request.exact:
-            refused = "A server has no exact mode; ask without it."
+            refused = _NO_EXACT
         if refused is None and request.begun:
             refused = _NO_RESUME
         is_chat = bool(request.prompt) and request.prompt[0].text.startswith(MARK)

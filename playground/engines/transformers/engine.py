@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from playground.engines.arrays import FloatArray, IntArray
-from playground.engines.base import EngineInfo
+from playground.engines.base import NO_EMBEDDINGS, EngineInfo
 from playground.engines.batching.engine import BatchedEngine
 from playground.engines.batching.exact import CHUNK
 from playground.engines.batching.lines import LineStore
@@ -183,7 +183,8 @@ def _info(model: TorchModel, *, n_ctx: int, load_s: float) -> EngineInfo:
         parameters=sum(tensor.numel() for tensor in model.model.parameters()),
         size_bytes=model.size_bytes,
         load_s=load_s,
-        capabilities=("generate", "resume", "score", "score_full", "logprobs"),
+        capabilities=("generate", "resume", "score", "score_full", "logprobs", "exact"),
+        lacks=(("embed", NO_EMBEDDINGS),),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
     )
