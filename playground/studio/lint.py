@@ -1,16 +1,14 @@
 """What is likely to be wrong with a preset's prompt: each finding with its place, reason, and fix.
 
-Works on the text alone; what only a model can tell (context, special tokens, its chat template) is checked
-where an engine is given. A rule is a function from what is linted to findings; ``RULES`` lists them all.
+The rules here work on the text alone; those of ``lint_model`` ask the model, where one is given. A rule is a
+function from what is linted to findings; ``RULES`` lists them all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import Literal
 
 from playground.chat.assistant import preset_renderer
 from playground.engines.base import Engine
@@ -18,53 +16,20 @@ from playground.engines.stopping import StopMatcher
 from playground.presets.preset import Preset
 from playground.prompts.stops import derive_stops
 from playground.prompts.templates import built_in, turn_parts
-from playground.types import Message, Prompt, StopRule, Template
+from playground.studio.findings import Finding, Linted, Rule, Severity, shown
+from playground.studio.lint_model import (
+    bos,
+    chat_template_on_base,
+    overflow,
+    special_tokens,
+    unhonoured_sampling,
+)
+from playground.types import Message, StopRule, Template
 
-Severity = Literal["error", "warning", "info"]
+__all__ = ["RULES", "Finding", "Severity", "lint"]
+
 NEAR_DUPLICATE = 0.9
 _HEADER = re.compile(r"(?:#{1,6} ?|\b)[A-Z][A-Za-z]{2,20}:(?=[\s`'\"*.,;)]|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is likely wrong.
-
-    Attributes:
-        rule: Its short name, the same in every output.
-        severity: ``error`` breaks answers, ``warning`` may, ``info`` is worth knowing.
-        place: Where: ``system``, ``examples.2.answer``, ``template``, ``sampling.max_tokens`` ...
-        message: The reason in one sentence.
-        fix: The preset with the finding mended, where one click can.
-    """
-
-    rule: str
-    severity: Severity
-    place: str
-    message: str
-    fix: Preset | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Linted:
-    """What the rules look at, worked out once."""
-
-    preset: Preset
-    template: Template
-    prompt: Prompt
-    stops: tuple[StopRule, ...]
-    engine: Engine | None
-
-    def texts(self) -> Iterator[tuple[str, str]]:
-        """Every text of a person that is sent, with its place; disabled examples are not."""
-        if self.preset.prefix is not None:
-            yield "prefix", self.preset.prefix
-            return
-        if self.preset.system:
-            yield "system", self.preset.system
-        for i, example in enumerate(self.preset.examples):
-            if example.enabled:
-                yield f"examples.{i}.query", example.query
-                yield f"examples.{i}.answer", example.answer
 
 
 def lint(preset: Preset, *, engine: Engine | None = None) -> list[Finding]:
@@ -154,7 +119,7 @@ def _stop_inside(at: Linted) -> Iterator[Finding]:
                 "stop-inside",
                 "error",
                 place,
-                f"It holds {_shown(stopped.text)}, which ends an answer; what follows it is never seen.",
+                f"It holds {shown(stopped.text)}, which ends an answer; what follows it is never seen.",
             )
 
 
@@ -230,8 +195,8 @@ def _promised_header(at: Linted) -> Iterator[Finding]:
                 "promised-header",
                 "warning",
                 "system",
-                f"The system text speaks of {_shown(header)}, and template '{at.template.name}' writes "
-                f"{' and '.join(_shown(h) for h in sorted(used))}; name the same headers in both.",
+                f"The system text speaks of {shown(header)}, and template '{at.template.name}' writes "
+                f"{' and '.join(shown(h) for h in sorted(used))}; name the same headers in both.",
             )
 
 
@@ -242,88 +207,19 @@ def _empty_system(at: Linted) -> Iterator[Finding]:
         )
 
 
-def _blind_to_bos(at: Linted) -> Iterator[Finding]:
-    if at.engine is None or not at.engine.info.bos_text or not at.engine.info.add_bos:
-        return
-    bos = at.engine.info.bos_text
-    if at.prompt.text.startswith(bos) and not at.prompt.pieces[0].parse_special:
-        place = at.prompt.pieces[0].origin.part
-        fix = None
-        if place == "prefix" and at.preset.prefix is not None:
-            fix = at.preset.model_copy(update={"prefix": at.preset.prefix.removeprefix(bos)})
-        elif place == "system":
-            fix = at.preset.model_copy(update={"system": at.preset.system.removeprefix(bos)})
-        yield Finding(
-            "double-bos",
-            "error",
-            place,
-            f"The text begins with {_shown(bos)}, and the model is given one already; remove it.",
-            fix,
-        )
-
-
-def _special_tokens(at: Linted) -> Iterator[Finding]:
-    if at.engine is None:
-        return
-    for place, text in at.texts():
-        for special in at.engine.info.special_tokens:
-            if special and special in text:
-                yield Finding(
-                    "special-token",
-                    "warning",
-                    place,
-                    f"It holds {_shown(special)}, a special token of this model; here it is sent as plain "
-                    "text, and other programs may not do so.",
-                )
-
-
-def _overflow(at: Linted) -> Iterator[Finding]:
-    if at.engine is None:
-        return
-    n_ctx = at.engine.info.n_ctx
-    used = len(at.engine.tokenize(at.prompt.pieces))
-    wanted = at.preset.sampling.max_tokens
-    if used >= n_ctx:
-        yield Finding(
-            "context-overflow",
-            "error",
-            "examples",
-            f"The prompt takes {used:,} tokens and the context holds {n_ctx:,}; switch some examples off.",
-        )
-    elif used + wanted > n_ctx:
-        sampling = at.preset.sampling.model_copy(update={"max_tokens": n_ctx - used})
-        yield Finding(
-            "context-overflow",
-            "warning",
-            "sampling.max_tokens",
-            f"The prompt takes {used:,} of {n_ctx:,} tokens, so an answer of {wanted:,} does not fit.",
-            at.preset.model_copy(update={"sampling": sampling}),
-        )
-
-
-def _chat_template_on_base(at: Linted) -> Iterator[Finding]:
-    if at.engine is not None and at.engine.info.chat_template:
-        yield Finding(
-            "chat-template",
-            "info",
-            "template",
-            "This model's file carries a chat template. If it is a base model, the template was never "
-            "trained and is not used; if it is an instruct model, load it as one.",
-        )
-
-
-RULES: tuple[Callable[[Linted], Iterator[Finding]], ...] = (
+RULES: tuple[Rule, ...] = (
     _unanswered,
     _stop_inside,
-    _blind_to_bos,
-    _overflow,
+    bos,
+    overflow,
+    unhonoured_sampling,
     _uneven_turns,
     _fence_in_fenced_answer,
     _trailing_space,
     _near_duplicates,
     _promised_header,
-    _special_tokens,
-    _chat_template_on_base,
+    special_tokens,
+    chat_template_on_base,
     _empty_system,
 )
 
@@ -340,7 +236,3 @@ def _header_lines(template: Template) -> tuple[str, str]:
 
 def _with_template(preset: Preset, name: str) -> Preset:
     return preset.model_copy(update={"template": name})
-
-
-def _shown(text: str) -> str:
-    return f"`{text}`" if "`" not in text else f"'{text}'"

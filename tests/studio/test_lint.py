@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from playground.engines.base import EngineInfo
 from playground.engines.fake import FakeEngine, FakeScript
 from playground.presets.preset import Preset, PresetExample, PresetSampling, PresetTemplate
 from playground.studio.lint import RULES, Finding, lint
@@ -66,6 +69,10 @@ CASES: dict[str, tuple[Preset, Preset]] = {
         GOOD,
     ),
     "context-overflow": (_with(sampling=PresetSampling(max_tokens=1_000_000)), GOOD),
+    "sampling": (
+        _with(sampling=PresetSampling(min_p=1.0, max_tokens=64)),
+        _with(sampling=PresetSampling(min_p=0.9, max_tokens=64)),
+    ),
 }
 
 
@@ -89,15 +96,52 @@ def test_a_fix_removes_what_it_mends(rule: str) -> None:
             assert len(_found(finding.fix, rule)) < len(_found(CASES[rule][0], rule))
 
 
+class Described(FakeEngine):
+    """A model that says other things of itself."""
+
+    def __init__(self, **said: object) -> None:
+        super().__init__(FakeScript())
+        self._said = said
+
+    @property
+    def info(self) -> EngineInfo:
+        return replace(super().info, **self._said)  # type: ignore[arg-type]
+
+
+def _rules(preset: Preset, engine: FakeEngine) -> list[str]:
+    return [finding.rule for finding in lint(preset, engine=engine)]
+
+
 def test_a_chat_template_on_the_model_is_said() -> None:
-    from dataclasses import replace
+    assert _rules(GOOD, Described(chat_template="{{ messages }}")) == ["chat-template"]
 
-    class Templated(FakeEngine):
-        @property
-        def info(self):  # type: ignore[no-untyped-def]
-            return replace(super().info, chat_template="{{ messages }}")
 
-    assert [f.rule for f in lint(GOOD, engine=Templated(FakeScript()))] == ["chat-template"]
+@pytest.mark.parametrize(
+    ("engine", "sampling", "said"),
+    [
+        ("server (openai)", PresetSampling(top_k=5, max_tokens=9), "top_k"),
+        ("server (llama-server)", PresetSampling(frequency_penalty=1.0, max_tokens=9), "penalties"),
+    ],
+)
+def test_sampling_that_a_server_cannot_honour_is_said(
+    engine: str, sampling: PresetSampling, said: str
+) -> None:
+    found = lint(_with(sampling=sampling), engine=Described(engine=engine))
+    assert [finding.rule for finding in found] == ["sampling"]
+    assert said in found[0].message
+    assert lint(_with(sampling=sampling), engine=ENGINE) == []
+    assert lint(GOOD, engine=Described(engine=engine)) == []
+
+
+def test_a_missing_bos_is_said_where_the_model_has_one_of_its_own() -> None:
+    bare = Described(add_bos=False)
+    bare._info = replace(bare._info, add_bos=False)
+    assert _rules(GOOD, bare) == ["missing-bos"]
+    begun = PresetTemplate(system="<|bos|>{system}\n", turn="Q: {query}\nA:{answer}\n")
+    assert "missing-bos" not in _rules(_with(template=begun), bare)
+    # GPT-2's one token is BOS and EOS at once, and its texts begin without it
+    bare._said["bos_text"] = bare.info.eos_text
+    assert _rules(GOOD, bare) == []
 
 
 def test_a_clean_preset_has_no_findings() -> None:
@@ -105,7 +149,7 @@ def test_a_clean_preset_has_no_findings() -> None:
 
 
 def test_every_rule_is_covered_here() -> None:
-    assert len(RULES) == len(CASES) + 1
+    assert len(RULES) == len(CASES) + 1  # the chat template; a BOS has one rule for two findings
 
 
 def test_errors_come_first() -> None:
