@@ -12,9 +12,13 @@ from typing import Protocol
 from playground.services import Workbench
 from playground.ui.api.answers import AnswerCalls
 from playground.ui.api.binding import Binding, Call, Stream
+from playground.ui.api.notebook import NotebookCalls
 from playground.ui.api.presets import PresetCalls
 from playground.ui.api.prompts import PromptCalls
+from playground.ui.api.shift import ShiftCalls
 from playground.ui.api.start import StartCalls, default_sides
+from playground.ui.api.studio import StudioCalls
+from playground.ui.api.tokens import TokenCalls
 from playground.ui.streaming import Runs
 from playground.ui.strings import Strings
 
@@ -29,17 +33,31 @@ class Topic(Protocol):
         ...
 
 
+class WritingTopic(Topic, Protocol):
+    """A module that also writes for a while."""
+
+    def streams(self) -> list[Stream]:
+        """What can be asked to write."""
+        ...
+
+
 class PageApi:
     """All of the page's calls and streams."""
 
     def __init__(self, workbench: Workbench, runs: Runs, strings: Strings) -> None:
         self._binding = Binding(strings)
-        self._answers = AnswerCalls(workbench, runs)
+        self._writers: list[WritingTopic] = [
+            AnswerCalls(workbench, runs),
+            NotebookCalls(workbench),
+            TokenCalls(workbench),
+        ]
         self._topics: list[Topic] = [
             StartCalls(workbench),
-            PromptCalls(workbench),
+            PromptCalls(workbench, strings),
             PresetCalls(workbench, strings),
-            self._answers,
+            StudioCalls(workbench, strings),
+            ShiftCalls(workbench),
+            *self._writers,
         ]
 
     def calls(self) -> list[Callable[[str], str]]:
@@ -48,4 +66,4 @@ class PageApi:
 
     def streams(self) -> list[Stream]:
         """What can be asked to write, each by its ``kind``."""
-        return self._answers.streams()
+        return [stream for topic in self._writers for stream in topic.streams()]

@@ -29,10 +29,8 @@ class PresetCalls:
         ]
 
     def open_preset(self, query: NameIn) -> object:
-        """A preset of the library, by name only: a page must not read files by their path."""
-        if query.name not in {entry.name for entry in self._bench.presets.entries()}:
-            raise PresetError(self._strings("preset.gone", name=query.name))
-        return draft_json(self._bench.presets.load(query.name))
+        """A preset of the library."""
+        return draft_json(load_listed(self._bench, query.name, self._strings))
 
     def save_preset(self, query: SaveIn) -> object:
         """Keep a preset; the list as it is then."""
@@ -54,6 +52,17 @@ class PresetCalls:
 
     def _presets(self) -> object:
         return [entry_json(entry) for entry in self._bench.presets.entries()]
+
+
+def load_listed(bench: Workbench, name: str, strings: Strings) -> Preset:
+    """A preset of the library, by name only: a page must not read files by their path.
+
+    Raises:
+        PresetError: There is none of that name, or it cannot be read.
+    """
+    if name not in {entry.name for entry in bench.presets.entries()}:
+        raise PresetError(strings("preset.gone", name=name))
+    return bench.presets.load(name)
 
 
 def draft_json(preset: Preset) -> dict[str, object]:

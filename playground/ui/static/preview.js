@@ -22,6 +22,7 @@ async function ask() {
     conversation: JSON.stringify(session.conversation),
     text: session.composer,
     pieces: session.view.tab === 'prompt',
+    tokens: session.view.tab === 'prompt' && session.view.tokens,
   };
   const states = server.models.map(({ status }) => status).join();
   const key = JSON.stringify(body) + states;
