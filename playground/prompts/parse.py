@@ -21,7 +21,16 @@ _HEADER = re.compile(
     r"(?P<end>\*\*|\])?[ \t]*(?P<colon>[::])?(?P<end2>\*\*|\])?(?P<rest>[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
-_FENCE = re.compile(r'^(`{3,}|~{3,}|""")[^\n]*\n(?P<body>.*?)\n\1[ \t]*$', re.DOTALL)
+_FENCE = re.compile(r'`{3,}|~{3,}|"""')
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A line of a transcript that starts a message: ``text[start:end]`` is the header, then it is said."""
+
+    start: int
+    end: int
+    is_user: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,15 @@ def parse_exact(text: str, template: Template) -> Parsed | None:
     return parsed if rendered == text else None
 
 
+def find_headers(text: str) -> list[Header]:
+    """The headers of a pasted transcript, of many kinds, in order, without the blanks behind them."""
+    return [
+        Header(match.start(), match.start("rest"), bool(re.fullmatch(_USER, match["role"], re.IGNORECASE)))
+        for match in _HEADER.finditer(text)
+        if _is_header(match)
+    ]
+
+
 def split_turns(text: str) -> Parsed:
     """Examples found in a pasted transcript, leniently: headers of many kinds, fences around messages.
 
@@ -108,9 +126,12 @@ def _is_header(match: re.Match[str]) -> bool:
 
 def _unfenced(text: str) -> str:
     said = text.strip().removesuffix("<|im_end|>").strip()
-    fenced = _FENCE.fullmatch(said)
-    return (
-        fenced["body"]
-        if fenced and not re.search(rf"^{re.escape(fenced[1])}", fenced["body"], re.M)
-        else said
-    )
+    opening = _FENCE.match(said)
+    if opening is None:
+        return said
+    fence = opening.group()
+    body = said.partition("\n")[2]
+    if not body.endswith("\n" + fence):
+        return said
+    body = body.removesuffix("\n" + fence)
+    return said if any(line.startswith(fence) for line in body.split("\n")) else body

@@ -1,0 +1,1 @@
+"""What other programs and papers call a prompt, read into presets: one module a family of formats."""

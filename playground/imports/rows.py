@@ -1,0 +1,66 @@
+"""Rows of data files as examples: messages, ShareGPT, Alpaca, columns, and questions without answers."""
+
+from __future__ import annotations
+
+from playground.datafiles import DataFile, DataFileError, parse_data
+from playground.imports.result import Imported, PresetImportError, make_name, preset_examples
+from playground.presets.preset import Preset
+from playground.types import Example
+
+MAX_QUESTIONS = 200
+
+
+def import_rows(text: str, *, name: str, source: str) -> Imported:
+    """The preset of a data file's rows: those with an answer are examples, the others questions.
+
+    Raises:
+        PresetImportError: No row of it can be used.
+    """
+    try:
+        data = parse_data(text, source=source)
+    except DataFileError as error:
+        raise PresetImportError(str(error)) from error
+    notes: list[str] = []
+    wish = make_name(name, notes)
+    examples: list[Example] = []
+    questions: list[str] = []
+    several = 0
+    for record in data.records:
+        if not any(record.answers):
+            questions += record.queries
+            continue
+        several += len(record.queries) > 1
+        answers = (*record.answers, *[""] * (len(record.queries) - len(record.answers)))
+        examples += [Example(q, a) for q, a in zip(record.queries, answers, strict=False)]
+    if several:
+        some = (
+            "1 conversation of several turns has"
+            if several == 1
+            else f"{several} conversations of several turns have"
+        )
+        notes.append(f"{some} become examples of one turn each, in order.")
+    if len(questions) > MAX_QUESTIONS:
+        notes.append(f"{len(questions):,} rows are questions; the first {MAX_QUESTIONS} are suggested.")
+    elif questions:
+        notes.append(f"{len(questions)} rows have no answer and are suggested as questions.")
+    system = _system(data, notes)
+    for problem in data.problems[:3]:
+        notes.append(f"Row {problem.place} was passed over: {problem.message}.")
+    if len(data.problems) > 3:
+        notes.append(f"{len(data.problems) - 3} more rows were passed over.")
+    preset = Preset(
+        name=wish,
+        system=system,
+        examples=preset_examples(tuple(examples), notes),
+        questions=tuple(questions[:MAX_QUESTIONS]),
+    )
+    notes.insert(0, f"The rows are of format '{data.format}'.")
+    return Imported(preset, "rows", "structured", tuple(notes))
+
+
+def _system(data: DataFile, notes: list[str]) -> str:
+    """The system text of the first row that has one; a note says how many others there are."""
+    texts = list(dict.fromkeys(record.system for record in data.records if record.system))
+    if len(texts) > 1:
+        notes.append(f"The rows have {len(texts)} system texts; the first is kept.")
+    return texts[0] if texts else ""

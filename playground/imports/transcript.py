@@ -1,0 +1,132 @@
+"""Pasted transcripts: ``User: ...`` / ``Assistant: ...`` and whatever else people write in front of messages.
+
+Structured where a built-in template, or one read off the text's own headers and spacing, renders it byte for
+byte; else verbatim.
+"""
+
+from __future__ import annotations
+
+from playground.errors import PlaygroundError
+from playground.imports.result import Imported, make_name, preset_examples
+from playground.imports.urial import same_live
+from playground.presets.preset import MAX_EXAMPLES, Preset, PresetTemplate
+from playground.prompts.parse import Header, find_headers, parse_exact, split_turns
+from playground.prompts.templates import BUILT_IN
+from playground.types import Template
+
+
+def is_transcript(text: str) -> bool:
+    """Whether somebody asks and somebody answers in it."""
+    return len({header.is_user for header in find_headers(text)}) == 2
+
+
+def import_transcript(text: str, *, name: str) -> Imported:
+    """The preset of a transcript.
+
+    Raises:
+        PresetError: Its template cannot be kept.
+    """
+    notes: list[str] = []
+    wish = make_name(name, notes)
+    for template in BUILT_IN.values():
+        preset = None if template.name == "raw" else _structured(wish, template, template.name, text)
+        if preset:
+            notes.append(f"Template '{template.name}' renders the transcript byte for byte.")
+            return Imported(preset, "transcript", "structured", tuple(notes))
+    own = own_template(text)
+    preset = _structured(wish, own, kept_template(own), text) if own else None
+    if preset:
+        notes.append("A template of its own, read off the transcript, renders it byte for byte.")
+        return Imported(preset, "transcript", "structured", tuple(notes))
+    found = split_turns(text)
+    beside = preset_examples(found.examples, notes)
+    live = kept_template(own) if own else "plain"
+    notes.append(
+        "No template gives the transcript's exact bytes, so it is kept verbatim as the prefix; "
+        f"the {len(beside)} examples found are shown beside it."
+    )
+    return Imported(
+        Preset(name=wish, template=live, prefix=text, examples=beside),
+        "transcript",
+        "verbatim",
+        tuple(notes),
+        normalised=Preset(name=wish, template=live, system=found.system, examples=beside),
+    )
+
+
+def import_plain_text(text: str, *, name: str) -> Imported:
+    """The preset of a text without any header: all of it stands in front of the conversation."""
+    notes: list[str] = []
+    wish = make_name(name, notes)
+    notes.append("It has no header of a known format: all of it is text in front of the conversation.")
+    if text.endswith("\n") and text.rstrip("\n"):
+        preset = Preset(name=wish, system=text[:-1])
+        return Imported(preset, "text", "structured", tuple(notes))
+    preset = Preset(name=wish, prefix=text)
+    even = Preset(name=wish, system=text.strip())
+    return Imported(preset, "text", "verbatim", tuple(notes), normalised=even)
+
+
+def kept_template(template: Template) -> PresetTemplate:
+    """A template as a preset carries it."""
+    return PresetTemplate(
+        name=template.name,
+        system=template.system,
+        turn=template.turn,
+        separator=template.separator,
+        lead=template.lead,
+        strip_newlines=template.strip_newlines,
+    )
+
+
+def own_template(text: str) -> Template | None:
+    """The template that a text's first turn and its end suggest, or None; whether it holds is not said."""
+    headers = find_headers(text)
+    start = next((i for i, header in enumerate(headers) if header.is_user), None)
+    if start is None or start + 1 >= len(headers) or headers[start + 1].is_user:
+        return None
+    user, assistant = headers[start], headers[start + 1]
+    query = text[user.end : assistant.start]
+    after = headers[start + 2].start if start + 2 < len(headers) else len(text)
+    answer = text[assistant.end : after]
+    if not query.strip() or not answer.strip():
+        return None
+    last = text[headers[-1].end :]
+    ending = last[len(last.rstrip()) :]
+    gap = answer[len(answer.rstrip()) :] if after < len(text) else ending + "\n"
+    behind = ending if gap.startswith(ending) else ""
+    separator = gap[len(behind) :]
+    led = answer[: len(answer) - len(answer.lstrip())]
+    lead = led if "\n" not in led else ""
+    turn = (
+        _header(text, user)
+        + query[: len(query) - len(query.lstrip())]
+        + "{query}"
+        + query[len(query.rstrip()) :]
+        + _header(text, assistant)
+        + (led if not lead else "")
+        + "{answer}"
+        + behind
+    )
+    head = text[: user.start]
+    after_system = head[len(head.rstrip()) :].removesuffix(separator) if head.strip() else "\n"
+    template = Template("custom", "{system}" + after_system, turn, separator, lead)
+    return template if turn.count("{query}") == turn.count("{answer}") == 1 else None
+
+
+def _header(text: str, header: Header) -> str:
+    return text[header.start : header.end]
+
+
+def _structured(name: str, template: Template, kept: str | PresetTemplate, text: str) -> Preset | None:
+    parsed = parse_exact(text, template)
+    if parsed is None or not parsed.examples or len(parsed.examples) > MAX_EXAMPLES:
+        return None
+    examples = preset_examples(parsed.examples, [])
+    if not all(example.enabled for example in examples):
+        return None
+    try:
+        preset = Preset(name=name, template=kept, system=parsed.system, examples=examples)
+        return preset if same_live(preset, text) else None
+    except (PlaygroundError, ValueError):
+        return None
