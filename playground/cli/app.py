@@ -25,6 +25,8 @@ presets_app = typer.Typer(help="The presets at hand.", no_args_is_help=True)
 models_app = typer.Typer(help="The models at hand.", no_args_is_help=True)
 app.add_typer(presets_app, name="presets")
 app.add_typer(models_app, name="models")
+servers_app = typer.Typer(help="Servers that models run on.", no_args_is_help=True)
+app.add_typer(servers_app, name="servers")
 
 
 def _version(asked: bool) -> None:
@@ -69,7 +71,7 @@ def serve(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 1 with one clear line on stderr, or 2 for wrong usage."""
-    from playground.cli import bench, models, presets, shift, talk  # noqa: F401  (they add their commands)
+    from playground.cli import bench, models, presets, servers, shift, talk  # noqa: F401  (they add their commands)
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Options alone are the page's: `playground --port 8000`.

@@ -132,6 +132,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _do_locked(self, body: dict[str, object]) -> None:
         self._send(401, b'{"error": {"message": "wrong key"}}')
 
+    def _do_echoes(self, body: dict[str, object]) -> None:
+        key = str(self.headers["Authorization"])
+        said = {"error": {"message": f"wrong: {key}, {key.removeprefix('Bearer ')}"}}
+        self._send(401, json.dumps(said).encode())
+
     def _do_picky(self, body: dict[str, object]) -> None:
         self._send(400, b'{"error": {"message": "logprobs must be at most 5"}}')
 

@@ -329,15 +329,6 @@ def test_a_certificate_that_cannot_be_trusted_is_said() -> None:
     assert said.startswith("The certificate of https://x/v1 cannot be trusted (")
 
 
-def test_keys_come_from_the_environment_alone(bad: BadServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-for-somebody-else")
-    served(bad, "well").close()
-    assert "sk-for-somebody-else" not in "".join(key or "" for key in bad.keys)
-    monkeypatch.setenv("PLAYGROUND_SERVER_KEY", "mine")
-    served(bad, "well").close()
-    assert bad.keys[-1] == "Bearer mine"
-
-
 # --- capabilities and chat
 
 

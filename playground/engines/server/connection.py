@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import openai
 
 from playground.engines.server.dialect import LLAMA_CPP_PYTHON, OPENAI, Dialect, by_owner
+from playground.engines.server.keys import KEY_VARIABLE, find_key
 from playground.engines.server.sentences import sentence
 from playground.errors import EngineError, ModelLoadError
 
@@ -20,7 +20,6 @@ _Result = TypeVar("_Result")
 ATTEMPTS = 4
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 20.0
-KEY_VARIABLE = "PLAYGROUND_SERVER_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,10 @@ class ServerConnection:
         self.address = f"{self.root}/v1"
         self.timeout_s = timeout_s
         self._first_pause_s = first_pause_s
+        self._key = find_key(self.root)
         self.client = openai.OpenAI(
             base_url=self.address,
-            api_key=_key(parts.hostname) or "none",
+            api_key=self._key or "none",
             max_retries=0,
             timeout=openai.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
         )
@@ -123,19 +123,11 @@ class ServerConnection:
         return EngineError(self._say(error, started=True))
 
     def _say(self, error: BaseException, *, started: bool = False) -> str:
-        return sentence(error, self.address, timeout_s=self.timeout_s, started=started)
+        return sentence(error, self.address, timeout_s=self.timeout_s, started=started, key=self._key)
 
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
-
-
-def _key(host: str) -> str:
-    """The key for a host; OpenAI's own is sent to nobody else."""
-    own = os.environ.get(KEY_VARIABLE, "").strip()
-    if own:
-        return own
-    return os.environ.get("OPENAI_API_KEY", "").strip() if host == "api.openai.com" else ""
 
 
 def _context(model: dict[str, Any]) -> int | None:

@@ -13,7 +13,7 @@ _TLS = re.compile(r"^\[SSL[^\]]*\]\s*|\s*\(_ssl\.c:\d+\)$")
 _KEY = re.compile(r"\b(?:sk-[\w-]{6,}|Bearer\s+\S+)")
 
 
-def sentence(error: BaseException, address: str, *, timeout_s: float, started: bool) -> str:
+def sentence(error: BaseException, address: str, *, timeout_s: float, started: bool, key: str = "") -> str:
     """One sentence for an error of the client.
 
     Args:
@@ -21,15 +21,16 @@ def sentence(error: BaseException, address: str, *, timeout_s: float, started: b
         address: The server's, to be shown.
         timeout_s: How long was waited for it to say something.
         started: Part of the answer had come already.
+        key: What was sent, which a server may repeat.
     """
     certificate = _cause_of(error, ssl.SSLError)
     if certificate is not None:
         why = getattr(certificate, "verify_message", "") or _TLS.sub("", str(certificate))
-        return f"The certificate of {address} cannot be trusted ({_short(why)}); check the address."
+        return f"The certificate of {address} cannot be trusted ({_short(why, key)}); check the address."
     if isinstance(error, openai.APITimeoutError) or "Timeout" in type(error).__name__:
         return f"The server at {address} said nothing for {timeout_s:g} s; it may be overloaded. Try again."
     if isinstance(error, openai.APIStatusError):
-        return _status_sentence(error, address)
+        return _status_sentence(error, address, key)
     if isinstance(error, openai.APIConnectionError | OSError) or _is_transport(error):
         if started:
             return f"The server at {address} ended the connection in the middle of the answer."
@@ -37,13 +38,13 @@ def sentence(error: BaseException, address: str, *, timeout_s: float, started: b
     return f"The server at {address} sent something that is no answer; is it an OpenAI-compatible server?"
 
 
-def _status_sentence(error: openai.APIStatusError, address: str) -> str:
-    said = _said(error)
+def _status_sentence(error: openai.APIStatusError, address: str, key: str) -> str:
+    said = _said(error, key)
     code = error.status_code
     if code in (401, 403):
         return (
             f"The server at {address} refuses the key ({code}){said}; "
-            "set PLAYGROUND_SERVER_KEY in the environment."
+            "set PLAYGROUND_SERVER_KEY, or keep it with: playground servers key set HOST."
         )
     if code == 404:
         return f"The server at {address} has no such model or address (404){said}."
@@ -54,14 +55,15 @@ def _status_sentence(error: openai.APIStatusError, address: str) -> str:
     return f"The server at {address} refused the request ({code}){said}."
 
 
-def _said(error: openai.APIStatusError) -> str:
+def _said(error: openai.APIStatusError, key: str) -> str:
     """The server's own words, in short."""
     body = error.body
     words = body.get("message") if isinstance(body, dict) else None
-    return f": {_short(words)}" if isinstance(words, str) and words else ""
+    return f": {_short(words, key)}" if isinstance(words, str) and words else ""
 
 
-def _short(words: str) -> str:
+def _short(words: str, key: str) -> str:
+    words = words.replace(key, "(key)") if key else words
     text = _KEY.sub("(key)", " ".join(words.split()))
     return (text[:_LONGEST] + "..." if len(text) > _LONGEST else text).rstrip(".")
 
