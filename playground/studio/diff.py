@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from playground.chat.assistant import preset_renderer
 from playground.presets.preset import Preset, PresetExample
+from playground.prompts.templates import built_in
 from playground.types import Message
 
 Change = Literal["added", "removed", "changed", "moved"]
@@ -44,21 +46,30 @@ def diff_presets(old: Preset, new: Preset, *, question: str = "Hello") -> Preset
 
 
 def _fields(old: Preset, new: Preset) -> list[PartDiff]:
-    found: list[PartDiff] = []
-    before = old.model_dump(mode="json", by_alias=True, exclude={"examples", "sampling"})
-    after = new.model_dump(mode="json", by_alias=True, exclude={"examples", "sampling"})
-    before |= {f"sampling.{key}": value for key, value in old.sampling.model_dump().items()}
-    after |= {f"sampling.{key}": value for key, value in new.sampling.model_dump().items()}
-    for key, value in before.items():
-        if value != after[key]:
-            found.append(_changed(key, value, after[key]))
-    return found
+    before, after = _flat(old), _flat(new)
+    return [_changed(key, value, after[key]) for key, value in before.items() if value != after[key]]
 
 
-def _changed(part: str, old: object, new: object) -> PartDiff:
-    empty: tuple[object, ...] = (None, "", [], ())
-    change: Change = "added" if old in empty else "removed" if new in empty else "changed"
-    return PartDiff(part, change, _lines("" if old in empty else str(old), "" if new in empty else str(new)))
+def _flat(preset: Preset) -> dict[str, str]:
+    """Every field but the examples as text; a template by its patterns, whether built-in or its own."""
+    fields = preset.model_dump(mode="json", by_alias=True, exclude={"examples", "sampling", "template"})
+    template = preset.own_template() or built_in(str(preset.template))
+    fields |= {f"template.{key}": value for key, value in asdict(template).items()}
+    fields |= {f"sampling.{key}": value for key, value in preset.sampling.model_dump().items()}
+    return {key: _written(value) for key, value in fields.items()}
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "\n".join(map(_written, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _changed(part: str, old: str, new: str) -> PartDiff:
+    change: Change = "changed" if old and new else "removed" if old else "added"
+    return PartDiff(part, change, _lines(old, new))
 
 
 def _examples(old: Preset, new: Preset) -> list[PartDiff]:

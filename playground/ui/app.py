@@ -21,7 +21,6 @@ from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
 
-STYLESHEETS = ("base", "header", "editor", "panes", "markdown", "prompt", "composer", "dialogs", "pages")
 MAX_FILE_SIZE = "4mb"
 RUN_IS_OVER = {
     "wire": "() => window.dispatchEvent(new Event('playground-run-over'))",
@@ -145,7 +144,9 @@ def page_head() -> str:
 
     Modules in folders below are those of pages that are fetched when they are first opened.
     """
-    links = [f'<link rel="stylesheet" href="{STATIC_PATH}/css/{name}.css">' for name in STYLESHEETS]
+    names = (path.stem for path in static_folder().glob("css/*.css"))
+    sheets = sorted(names, key=lambda name: (name != "base", name))
+    links = [f'<link rel="stylesheet" href="{STATIC_PATH}/css/{name}.css">' for name in sheets]
     modules = sorted(path.name for path in static_folder().glob("*.js"))
     links += [f'<link rel="modulepreload" href="{STATIC_PATH}/{name}">' for name in modules]
     return "\n".join(links)

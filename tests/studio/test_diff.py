@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playground.presets.preset import Preset, PresetExample, PresetSampling
+from playground.presets.preset import Preset, PresetExample, PresetSampling, PresetTemplate
+from playground.prompts.templates import BUILT_IN
 from playground.studio.diff import diff_presets
 
 A, B, C = (PresetExample(query=f"q{x}", answer=f"a{x}") for x in "abc")
@@ -47,3 +48,16 @@ def test_a_note_changes_no_prompt() -> None:
     assert diff.prompt == ()
     assert diff.same_content
     assert {part.part for part in diff.parts} == {"notes", "examples.0"}
+
+
+def test_a_template_is_compared_by_its_patterns() -> None:
+    own = PresetTemplate(name="mine", turn=BUILT_IN["basechat"].turn.replace("# Query:", "# Ask:"))
+    diff = diff_presets(BASE, BASE.model_copy(update={"template": own, "stop": ("end", "stop")}))
+    assert [(part.part, part.change) for part in diff.parts] == [
+        ("stop", "added"),
+        ("template.name", "changed"),
+        ("template.turn", "changed"),
+    ]
+    assert "-# Query:" in diff.parts[2].lines
+    assert "+# Ask:" in diff.parts[2].lines
+    assert diff.parts[0].lines[-2:] == ("+end", "+stop")

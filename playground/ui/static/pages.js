@@ -14,6 +14,7 @@ import { t } from './text.js';
 export const PAGES = {
   chat: { sidebar: true },
   notebook: { sidebar: false, load: () => import('./notebook/page.js') },
+  shift: { sidebar: true, load: () => import('./shift/page.js') },
 };
 
 const shown = new Map(); // name -> promise of what its module's mount returned
@@ -25,13 +26,19 @@ export function navigation() {
   const links = Object.keys(PAGES).map((name) =>
     h('a', { href: address(name), 'data-page': name, onclick: (event) => follow(event, name) }, t(`page.${name}`)),
   );
-  on('ready page', () =>
+  const select = h(
+    'select',
+    { 'aria-label': t('page.all'), onchange: () => openPage(select.value) }, // where the links find no room
+    Object.keys(PAGES).map((name) => h('option', { value: name }, t(`page.${name}`))),
+  );
+  on('ready page', () => {
+    select.value = session.view.page;
     links.forEach((link) => {
       if (link.dataset.page === session.view.page) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
-    }),
-  );
-  return h('nav.pages-nav', { 'aria-label': t('page.all') }, links);
+    });
+  });
+  return h('nav.pages-nav', { 'aria-label': t('page.all') }, links, select);
 }
 
 /** Open a page, as a link to it would. */

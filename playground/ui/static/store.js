@@ -15,7 +15,10 @@ export const session = {
   sides: [], // [{id, model, preset}]
   conversation: null, // see conversation.js
   composer: '',
-  view: { page: 'chat', tab: 'chat', raw: false, sidebar: null, sampling: false, theme: 'auto', side: 0 },
+  notebooks: { open: null, all: [] }, // [{id, name, text, marks: [[start, end]], model, sampling, special}]
+  templateEdit: null, // fields of a template while one of them is wrong
+  edits: {}, // unsent edits of questions: SIDE/TURN -> text
+  view: { page: 'chat', tab: 'chat', raw: false, tokens: false, sidebar: null, sampling: false, theme: 'auto', expanded: null },
 };
 
 /** What the server said last; not kept. */
@@ -39,6 +42,11 @@ export function touch(...topics) {
   }
   for (const listener of called) listener();
   save();
+}
+
+/** The notebook that is shown, if there is one. */
+export function openNotebook() {
+  return session.notebooks.all.find(({ id }) => id === session.notebooks.open);
 }
 
 export function isDirty() {
