@@ -1,106 +1,62 @@
 // The preset editor: system text, examples, sampling. The lists are owned here; typing is never redrawn.
 
-import { notice } from './dialogs.js';
-import { autosize, fill, h, icon } from './dom.js';
-import { exampleCard } from './example.js';
+import { contextBar } from './context_bar.js';
+import { autosize, fill, h, iconButton } from './dom.js';
+import { setText } from './example.js';
+import { exampleList } from './examples.js';
+import * as edits from './history.js';
+import { isField, register } from './keys.js';
 import { titleOf } from './library.js';
 import { islandMounted } from './page.js';
 import { sampling } from './sampling.js';
+import { templateEditor } from './template.js';
 import { server, session, on, touch } from './store.js';
-import { count, t } from './text.js';
+import { has, t } from './text.js';
 
 export function mount(element) {
   const title = h('h2');
+  const undo = iconButton('undo', t('editor.undo'), () => back(edits.undo(), 'editor.undone'));
+  const redo = iconButton('redo', t('editor.redo'), () => back(edits.redo(), 'editor.redone'));
+  const heard = h('span.heard', { role: 'status', 'aria-live': 'polite' }); // for screen readers
   const description = h('p.description');
   const problem = h('p.problem', { role: 'alert', hidden: true });
   const template = h('select', { id: 'template' });
+  const patterns = templateEditor();
   const system = textBlock('system');
   const prefix = textBlock('prefix');
-  const list = h('ol.examples', { 'aria-label': t('editor.examples') });
-  const summary = h('span.muted');
-  const add = h(
-    'button.small.add',
-    { type: 'button', onclick: () => insert({ query: '', answer: '', enabled: true, note: '' }) },
-    icon('plus'),
-    t('editor.add'),
-  );
-  const examples = h(
-    'section',
-    {},
-    h('div.section-head', {}, h('h3', {}, t('editor.examples')), summary),
-    list,
-    add,
-  );
-  const meter = h('div.meter-bar', {}, h('span'));
-  const total = h('p.total');
+  const examples = exampleList();
   const decoding = sampling();
-  let cards = new Map(); // example -> card
+  const context = contextBar();
 
   template.addEventListener('change', () => {
     session.draft.template = template.value;
     touch('draft');
   });
 
-  /** Bring the list's elements into the draft's order without touching those that stay. */
-  function arrange() {
-    const wanted = session.draft.examples;
-    for (const [example, card] of cards) {
-      if (wanted.includes(example)) continue;
-      card.element.remove();
-      cards.delete(example);
-    }
-    wanted.forEach((example, index) => {
-      let card = cards.get(example);
-      if (!card) cards.set(example, (card = exampleCard(example, actions)));
-      if (list.children[index] !== card.element)
-        list.insertBefore(card.element, list.children[index] ?? null);
-      card.place(index, wanted.length);
-    });
-    cards.forEach((card) => card.resize());
-    drawCounts();
-  }
-
-  const actions = {
-    edited: () => touch('draft'),
-    toggled: () => {
-      drawCounts();
-      touch('draft');
-    },
-    move: (example, by) => {
-      const { examples: all } = session.draft;
-      const from = all.indexOf(example);
-      const to = from + by;
-      if (to < 0 || to >= all.length) return;
-      all.splice(to, 0, ...all.splice(from, 1));
-      arrange();
-      touch('draft');
-    },
-    duplicate: (example) => insert({ ...example }, session.draft.examples.indexOf(example) + 1),
-    remove: (example) => {
-      const at = session.draft.examples.indexOf(example);
-      session.draft.examples.splice(at, 1);
-      arrange();
-      (list.children[Math.min(at, list.children.length - 1)]?.querySelector('textarea') ?? add).focus();
-      touch('draft');
-      notice(t('editor.deleted', { n: at + 1 }), {
-        action: t('dialog.undo'),
-        onAction: () => insert(example, at),
-      });
-    },
-  };
-
-  function insert(example, at = session.draft.examples.length) {
-    session.draft.examples.splice(at, 0, example);
-    arrange();
-    const card = cards.get(example);
-    card.element.scrollIntoView({ block: 'nearest' });
-    card.focus();
-    touch('draft');
+  /** Say what an undo or redo changed, and bring it into view without taking the focus from anywhere. */
+  function back(changes, key) {
+    if (!changes) return false;
+    const [first] = changes;
+    const known = first && (has(`editor.part.${first.part}`) ? first.part : 'other');
+    const part = known && t(`editor.part.${known}`, { n: (first.index ?? 0) + 1 });
+    fill(heard, part ? t(key, { part }) : '');
+    const place =
+      first?.part === 'example' ? examples.elementOf(first.ref) : document.getElementById(`draft-${first?.part}`);
+    place?.scrollIntoView({ block: 'nearest' });
+    return true;
   }
 
   function drawAll() {
+    if (!session.draft) return;
+    drawFields();
+    examples.drawAll();
+    if (session.view.folded?.length) examples.restoreFolds();
+    decoding.draw();
+    context.draw();
+  }
+
+  function drawFields() {
     const { draft } = session;
-    if (!draft) return;
     fill(title, titleOf(draft));
     fill(description, draft.description);
     description.hidden = !draft.description;
@@ -120,27 +76,21 @@ export function mount(element) {
     const verbatim = draft.prefix !== null;
     prefix.element.hidden = !verbatim;
     system.element.hidden = verbatim;
-    examples.hidden = verbatim;
-    cards = new Map();
-    list.replaceChildren();
-    arrange();
-    decoding.draw();
+    examples.element.hidden = verbatim;
+  }
+
+  function drawHistory() {
+    const focused = document.activeElement;
+    undo.disabled = !edits.canUndo();
+    redo.disabled = !edits.canRedo();
+    if (focused === undo && undo.disabled) redo.focus();
+    if (focused === redo && redo.disabled) undo.focus();
   }
 
   function drawCounts() {
-    const { counts } = server;
-    const all = session.draft?.examples ?? [];
-    system.tokens(counts?.system);
-    prefix.tokens(counts?.system);
-    all.forEach((example, i) => cards.get(example)?.tokens(counts?.examples[i]));
-    fill(
-      summary,
-      t('editor.examples_on', { on: all.filter(({ enabled }) => enabled).length, n: all.length }),
-    );
-    const sum = counts && counts.system + counts.examples.reduce((a, b) => a + b, 0);
-    fill(total, counts ? t('editor.total', { tokens: sum, n_ctx: counts.n_ctx }) : t('editor.total_waiting'));
-    meter.firstChild.style.width = counts ? `${Math.min(100, (100 * sum) / counts.n_ctx)}%` : '0';
-    meter.classList.toggle('full', Boolean(counts) && sum > 0.9 * counts.n_ctx);
+    system.tokens(server.counts?.system);
+    prefix.tokens(server.counts?.system);
+    context.draw();
   }
 
   function drawProblem() {
@@ -149,11 +99,42 @@ export function mount(element) {
   }
 
   on('opened', drawAll);
+  on('restored', () => {
+    drawFields();
+    examples.sync();
+    decoding.draw();
+    context.draw();
+  });
+  on('history opened', drawHistory);
   on('preview', () => {
     drawCounts();
     drawProblem();
   });
-  on('draft', () => fill(title, titleOf(session.draft)));
+  on('draft', () => {
+    fill(title, titleOf(session.draft));
+    context.draw();
+  });
+
+  // Inside the editor undo is the preset's: the browser's own knows one field and no moves, and forgets what
+  // it knew once a field's text is set from elsewhere.
+  const within = '#editor';
+  register(
+    { keys: ['Ctrl+Z'], group: 'preset', within, label: 'keys.undo_edit', run: () => (back(edits.undo(), 'editor.undone'), true) },
+    {
+      keys: ['Ctrl+Shift+Z', 'Ctrl+Y'],
+      group: 'preset',
+      within,
+      label: 'keys.redo_edit',
+      run: () => (back(edits.redo(), 'editor.redone'), true),
+    },
+  );
+  element.addEventListener('beforeinput', (event) => {
+    const step = { historyUndo: edits.undo, historyRedo: edits.redo }[event.inputType];
+    if (!step) return; // what comes from here came from a menu of the browser
+    event.preventDefault();
+    back(step(), event.inputType === 'historyUndo' ? 'editor.undone' : 'editor.redone');
+  });
+  element.addEventListener('focusout', (event) => isField(event.target) && edits.endStep());
   element.append(
     h(
       'div.editor',
@@ -161,18 +142,20 @@ export function mount(element) {
       h(
         'div.editor-scroll',
         {},
-        title,
+        h('div.editor-head', {}, title, undo, redo),
         description,
         problem,
-        h('div.template-row', {}, h('label', { for: 'template' }, t('editor.template')), template),
+        h('div.template-row', {}, h('label', { for: 'template' }, t('editor.template')), template, patterns.button),
+        patterns.panel,
         system.element,
         prefix.element,
-        examples,
+        examples.element,
         decoding.element,
       ),
-      h('div.editor-foot', {}, meter, total),
+      h('div.editor-foot', {}, context.element, heard),
     ),
   );
+  drawHistory();
   islandMounted('editor');
 }
 
@@ -197,10 +180,7 @@ function textBlock(field) {
       h('div.section-head', {}, h('label', { for: area.id }, t(`editor.${field}`)), tokens),
       area,
     ),
-    set: (text) => {
-      area.value = text;
-      autosize(area);
-    },
+    set: (text) => setText(area, text),
     tokens: (n) => fill(tokens, n === undefined ? '' : t('unit.tokens', { n })),
   };
 }
