@@ -1,4 +1,4 @@
-"""A conversation: a tree of turns, each with one query and an answer from every side.
+"""A conversation: a tree of turns, each with one query and one or more answers from every side.
 
 Values only: every change gives a new conversation and keeps the old branch. Its JSON form is what the
 browser keeps.
@@ -17,13 +17,43 @@ from playground.types import Message, Reply
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """A side's answers beside the one that is shown, in order; ``place`` is the shown one's among all."""
+
+    place: int
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One query and what each side answered; ``parent`` is the turn before it, None for a first one."""
+    """One query and what each side answered; ``parent`` is the turn before it, None for a first one.
+
+    ``replies`` holds the answer that is shown of each side, ``others`` those beside it, where there are.
+    """
 
     id: str
     parent: str | None
     query: str
     replies: dict[str, Reply] = field(default_factory=dict)
+    others: dict[str, Others] = field(default_factory=dict)
+
+    def answers(self, side: str) -> tuple[Reply, ...]:
+        """All answers of a side in the order they came."""
+        shown = self.replies.get(side)
+        beside = self.others.get(side)
+        if beside is None:
+            return () if shown is None else (shown,)
+        if shown is None:
+            return beside.replies
+        return (*beside.replies[: beside.place], shown, *beside.replies[beside.place :])
+
+    def showing(self, side: str, answers: tuple[Reply, ...], place: int) -> Turn:
+        """With these answers of a side, of which the one at ``place`` is shown."""
+        replies = {**self.replies, side: answers[place]}
+        others = {key: value for key, value in self.others.items() if key != side}
+        if len(answers) > 1:
+            others[side] = Others(place, answers[:place] + answers[place + 1 :])
+        return replace(self, replies=replies, others=others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +89,53 @@ class Conversation:
         Raises:
             ConversationError: There is no such turn.
         """
+        turn = self._turn(turn_id)
+        return self._with(replace(turn, replies={**turn.replies, side: reply}))
+
+    def with_answer(self, side: str, reply: Reply, *, turn_id: str | None = None) -> Conversation:
+        """With one more answer of a side to a turn (the head unless named), which is shown.
+
+        Raises:
+            ConversationError: There is no such turn.
+        """
+        turn = self._turn(turn_id)
+        answers = (*turn.answers(side), reply)
+        return self._with(turn.showing(side, answers, len(answers) - 1))
+
+    def show_answer(self, side: str, place: int, *, turn_id: str | None = None) -> Conversation:
+        """With another of a side's answers shown.
+
+        Raises:
+            ConversationError: There is no such turn or answer.
+        """
+        turn = self._turn(turn_id)
+        answers = turn.answers(side)
+        if not 0 <= place < len(answers):
+            raise ConversationError(f"There is no answer {place + 1}; the turn has {len(answers)}.")
+        return self._with(turn.showing(side, answers, place))
+
+    def prune_answer(self, side: str, *, turn_id: str | None = None) -> Conversation:
+        """Without the answer of a side that is shown; the one before it is shown then.
+
+        Raises:
+            ConversationError: There is no such turn, or the answer is the only one.
+        """
+        turn = self._turn(turn_id)
+        answers = turn.answers(side)
+        if len(answers) < 2:
+            raise ConversationError("This is the only answer; ask again before you remove it.")
+        place = turn.others[side].place
+        left = answers[:place] + answers[place + 1 :]
+        return self._with(turn.showing(side, left, max(0, place - 1)))
+
+    def _turn(self, turn_id: str | None) -> Turn:
         key = self.head if turn_id is None else turn_id
         if key is None or key not in self.turns:
             raise ConversationError("There is no turn to answer; ask something first.")
-        turn = self.turns[key]
-        answered = replace(turn, replies={**turn.replies, side: reply})
-        return replace(self, turns={**self.turns, key: answered})
+        return self.turns[key]
+
+    def _with(self, turn: Turn) -> Conversation:
+        return replace(self, turns={**self.turns, turn.id: turn})
 
     def without_replies(self) -> Conversation:
         """The head's query again, as a new branch beside it, with no answers yet.
@@ -114,6 +185,8 @@ class Conversation:
         for key, turn in read.turns.items():
             if key != turn.id or (turn.parent is not None and turn.parent not in read.turns):
                 raise ConversationError("The conversation cannot be read: a turn is missing.")
+            if any(not 0 <= one.place <= len(one.replies) for one in turn.others.values()):
+                raise ConversationError("The conversation cannot be read: an answer is missing.")
         if read.head is not None and read.head not in read.turns:
             raise ConversationError("The conversation cannot be read: its last turn is missing.")
         for key in read.turns:

@@ -75,3 +75,34 @@ def test_what_cannot_be_answered() -> None:
         Conversation().with_reply("A", Reply("x"))
     with pytest.raises(ConversationError, match="ask something first"):
         Conversation().without_replies()
+
+
+def test_answers_of_a_turn_stand_beside_each_other() -> None:
+    one, two, three = Reply("one"), Reply("two"), Reply("three")
+    talk = Conversation().ask("q").with_reply("A", one).with_reply("B", Reply("b"))
+    talk = talk.with_answer("A", two).with_answer("A", three)
+    (turn,) = talk.path()
+    assert [reply.text for reply in turn.answers("A")] == ["one", "two", "three"]
+    assert talk.messages("A")[-1].content == "three"
+    back = talk.show_answer("A", 0)
+    assert back.messages("A")[-1].content == "one"
+    assert [reply.text for reply in back.path()[0].answers("A")] == ["one", "two", "three"]
+    assert Conversation.from_json(back.to_json()) == back
+    pruned = back.show_answer("A", 1).prune_answer("A")
+    assert [reply.text for reply in pruned.path()[0].answers("A")] == ["one", "three"]
+    assert pruned.messages("A")[-1].content == "one"
+    last = pruned.prune_answer("A")
+    assert last.path()[0].others == {}
+    assert last.messages("B")[-1].content == "b"
+    with pytest.raises(ConversationError, match="only answer"):
+        last.prune_answer("A")
+    with pytest.raises(ConversationError, match="no answer 4"):
+        talk.show_answer("A", 3)
+
+
+def test_a_conversation_from_before_there_were_branches_loads() -> None:
+    old = '{"head":"t","turns":{"t":{"id":"t","parent":null,"query":"q","replies":{"A":{"text":"x"}}}}}'
+    assert Conversation.from_json(old).path()[0].answers("A")[0].text == "x"
+    torn = old.replace('"replies"', '"others":{"A":{"place":3,"replies":[]}},"replies"')
+    with pytest.raises(ConversationError, match="an answer is missing"):
+        Conversation.from_json(torn)
