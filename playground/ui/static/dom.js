@@ -47,6 +47,18 @@ const PATHS = {
   auto: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 2v12M8 5h4.5M8 8h6M8 11h4.5',
   warning: 'M8 2.2L14.6 13.5H1.4zM8 6.5v3.2M8 11.4v.3',
   chevron: 'M5.5 3.5L10 8l-4.5 4.5',
+  fold: 'M4.5 3l3.5 3.5L11.5 3M4.5 13l3.5-3.5 3.5 3.5',
+  grip: 'M6 3.5v.01M10 3.5v.01M6 8v.01M10 8v.01M6 12.5v.01M10 12.5v.01',
+  undo: 'M5.5 3L2.5 6l3 3M2.5 6h7a4 4 0 0 1 0 8H6',
+  redo: 'M10.5 3l3 3-3 3M13.5 6h-7a4 4 0 0 0 0 8H10',
+  note: 'M3 2.5h10v11H3zM5.5 6h5M5.5 8.5h5M5.5 11h3',
+  back: 'M10.5 3.5L6 8l4.5 4.5',
+  more: 'M3.2 8h.6M7.7 8h.6M12.2 8h.6',
+  pencil: 'M3 13l.6-2.8 7.2-7.2 2.2 2.2-7.2 7.2zM9.4 4.4l2.2 2.2',
+  again: 'M13 8a5 5 0 1 1-1.5-3.6L13 6M13 2.5V6H9.5',
+  help: 'M5.7 6a2.3 2.3 0 1 1 3.2 2.1c-.7.3-.9.7-.9 1.4M8 12v.2',
+  expand: 'M9.5 2.5h4v4M13.5 2.5L9.5 6.5M6.5 13.5h-4v-4M2.5 13.5l4-4',
+  shrink: 'M13.5 6.5h-4v-4M9.5 6.5l4-4M2.5 9.5h4v4M6.5 9.5l-4 4',
 };
 
 /** A 16 px line icon; decoration only, so the button around it needs a label. */
