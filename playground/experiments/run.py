@@ -62,6 +62,7 @@ class Run:
         self._lock = lock(folder)
         self._journal: Journal[Answer] | None = None
         self.failures: dict[str, str] = {}
+        self._writers: dict[str, _Prompts] = {}
         try:
             self._journal = Journal(folder / "answers.jsonl", Answer)
             answers, self.problems = self._journal.read()
@@ -228,16 +229,7 @@ class Run:
         turn: int,
         sample: int,
     ) -> _Job:
-        messages = [Message("system", question.system)] if question.system else []
-        for earlier in range(turn):
-            said = self._answers.get((spec.name, question.id, earlier, sample))
-            if said is None or said.error is not None:
-                raise _Unanswered("An earlier turn was not answered.")
-            messages += [
-                Message("user", question.turns[earlier].query),
-                Message("assistant", said.text),
-            ]
-        messages.append(Message("user", question.turns[turn].query))
+        messages = self.talk(spec, question, turn, sample)
         assistant = writer.assistant(question)
         params = replace(spec.params(), seed=seed_for(self.plan.seed, question.id, turn, sample))
         prompt, n_prompt = fit(
@@ -248,6 +240,35 @@ class Run:
             max_tokens=params.max_tokens,
         )
         return _Job(question, turn, sample, prompt, params, n_prompt)
+
+    def prompt_of(self, spec: AssistantSpec, question: Question, turn: int, sample: int) -> Prompt:
+        """The prompt that an answered turn was asked with; nothing is dropped from it to fit.
+
+        Raises:
+            ExperimentError: An earlier turn has no answer.
+        """
+        writer = self._writers.get(spec.name)
+        if writer is None:
+            writer = self._writers[spec.name] = _Prompts(spec, self.host)
+        return writer.assistant(question).renderer.render(self.talk(spec, question, turn, sample))
+
+    def talk(self, spec: AssistantSpec, question: Question, turn: int, sample: int) -> list[Message]:
+        """The conversation up to an open turn, as this assistant held it.
+
+        Raises:
+            ExperimentError: An earlier turn has no answer.
+        """
+        messages = [Message("system", question.system)] if question.system else []
+        for earlier in range(turn):
+            said = self._answers.get((spec.name, question.id, earlier, sample))
+            if said is None or said.error is not None:
+                raise _Unanswered("An earlier turn was not answered.")
+            messages += [
+                Message("user", question.turns[earlier].query),
+                Message("assistant", said.text),
+            ]
+        messages.append(Message("user", question.turns[turn].query))
+        return messages
 
     def _run(self, spec: AssistantSpec, engine: Engine, jobs: list[_Job]) -> None:
         """Send the requests, and those that failed once more."""

@@ -1,0 +1,186 @@
+"""What the experiments' commands share: naming assistants and questions, progress, tables of figures."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from playground.cli.app import one_line, print_table
+from playground.cli.talk import split_side
+
+if TYPE_CHECKING:
+    from playground.experiments.assistants import AssistantSpec
+    from playground.experiments.progress import Snapshot
+    from playground.experiments.questions import QuestionSet
+    from playground.experiments.results import Results
+    from playground.experiments.run import Run
+    from playground.services import Workbench
+    from playground.services.experiments import Experiments
+
+Questions = Annotated[
+    str,
+    typer.Option(
+        "--questions", help="A data file, or a bundled pair's name; ':seen+told' behind it takes categories."
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Most questions, drawn by the seed.")]
+Metrics = Annotated[
+    str, typer.Option("--metrics", help="Names, separated by commas; chosen by the questions without it.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The run's folder; in the data folder without it.")]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", help="Go on with the run in this folder; other options are its own."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="In place of the presets' own.")]
+
+
+def spec_of(workbench: Workbench, text: str, *, max_tokens: int | None = None) -> AssistantSpec:
+    """The assistant that ``MODEL[:PRESET]`` names; an instruct model has no preset unless one is named.
+
+    Raises:
+        PlaygroundError: No such model or preset.
+    """
+    from dataclasses import replace
+
+    from playground.experiments.assistants import AssistantSpec
+
+    model, preset_name = split_side(text)
+    entry = workbench.catalog.get(model)
+    if preset_name is None:
+        preset_name = entry.default_preset if entry.kind == "base" else "none"
+    preset = None if preset_name == "none" else workbench.presets.load(preset_name)
+    spec = AssistantSpec(f"{entry.id}:{preset_name}", entry.id, preset)
+    return (
+        spec if max_tokens is None else replace(spec, sampling=replace(spec.params(), max_tokens=max_tokens))
+    )
+
+
+def chosen_questions(experiments: Experiments, name: str, limit: int | None, seed: int) -> QuestionSet:
+    """The questions, at most ``limit`` of them."""
+    found = experiments.questions(name)
+    return found if limit is None else found.take(limit, seed=seed)
+
+
+def metric_names(given: str, questions: QuestionSet) -> tuple[str, ...]:
+    """The metrics that were named, or those that suit the questions.
+
+    Raises:
+        PlaygroundError: There is no such metric.
+    """
+    from playground.experiments.model_metrics import check_metrics, default_metrics
+
+    names = tuple(name.strip() for name in given.split(",") if name.strip())
+    check_metrics(names)
+    return names or default_metrics([turn for q in questions.questions for turn in q.turns])
+
+
+def run_folder(workbench: Workbench, out: Path | None, kind: str) -> Path:
+    """Where a new run is written."""
+    if out is not None:
+        return out
+    stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
+    return workbench.settings.data_dir / "runs" / f"{stamp}-{kind}"
+
+
+@contextmanager
+def watched(run: Run) -> Iterator[None]:
+    """Progress on stderr while the block runs; Ctrl+C cancels the run and keeps what is finished."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5 if sys.stderr.isatty() else 10):
+            _show(run.progress.snapshot())
+
+    thread = threading.Thread(target=watch, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.cancel.set()
+        typer.echo(f"\nGo on with it later: --resume {run.folder}", err=True)
+        raise
+    finally:
+        ended.set()
+        thread.join()
+        if sys.stderr.isatty():
+            typer.echo("\r" + " " * 78 + "\r", err=True, nl=False)
+
+
+def _show(shown: Snapshot) -> None:
+    left = "" if shown.eta_s is None else f", {shown.eta_s:.0f} s left"
+    failed = f", {shown.failed} failed" if shown.failed else ""
+    text = f"{shown.phase}: {shown.done} of {shown.total}{failed}{left}"
+    if sys.stderr.isatty():
+        typer.echo(f"\r{text:78}", err=True, nl=False)
+    else:
+        typer.echo(text, err=True)
+
+
+def opened(
+    workbench: Workbench, experiments: Experiments, resume: Path | None, create: Callable[[], Run]
+) -> Run:
+    """The run that is gone on with, or a new one."""
+    from playground.experiments.run import Run as RunType
+
+    return create() if resume is None else RunType.resume(resume, experiments.host)
+
+
+def must_be(run: Run, kind: str) -> None:
+    """Refuse a run of another kind.
+
+    Raises:
+        ExperimentError: It is one.
+    """
+    from playground.experiments.assistants import ExperimentError
+
+    if run.plan.kind != kind:
+        raise ExperimentError(
+            f"{run.folder} holds a run of '{run.plan.kind}'; use: playground {run.plan.kind} --resume"
+        )
+
+
+def print_figures(results: Results, *, turn: int = 0, category: str = "") -> None:
+    """A row an assistant, a column a metric, each mean with half its interval's width."""
+    kept = [f for f in results.figures if f.turn == turn and f.category == category]
+    metrics = list(dict.fromkeys(f.metric for f in kept))
+    cells = {(f.assistant, f.metric): f.value for f in kept}
+    rows = []
+    for name in dict.fromkeys(f.assistant for f in kept):
+        row = [name]
+        for metric in metrics:
+            value = cells.get((name, metric))
+            row.append("" if value is None else f"{value.mean:.3g} ±{(value.high - value.low) / 2:.2g}")
+        rows.append(tuple(row))
+    print_table(("assistant", *metrics), rows)
+
+
+def print_notes(results: Results, folder: Path, names: Sequence[str] = ()) -> None:
+    """What could not be read, asked or scored, and where everything lies; on stderr."""
+    for problem in results.problems:
+        typer.echo(f"row {problem.place} was passed over: {one_line(problem.message)}", err=True)
+    for name, why in results.failures.items():
+        typer.echo(f"{name} was not asked: {one_line(why)}", err=True)
+    for error in results.errors[:20]:
+        typer.echo(
+            f"row {error['place']} (id {one_line(str(error['question']))}, {error['assistant']}, "
+            f"turn {error['turn']}): {one_line(str(error['message']))}",
+            err=True,
+        )
+    if len(results.errors) > 20:
+        typer.echo(f"and {len(results.errors) - 20} more failures; results.json lists them", err=True)
+    counts = results.counts
+    typer.echo(
+        f"{counts['answers']:.0f} answers to {counts['questions']:.0f} questions, "
+        f"{counts['failed']:.0f} failed; {', '.join((*names, 'the run'))} in {folder}",
+        err=True,
+    )
