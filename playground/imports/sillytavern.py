@@ -92,12 +92,12 @@ def import_sillytavern(value: Mapping[object, object], *, name: str) -> Imported
 def _template(
     instruct: Mapping[object, object], context: Mapping[object, object], title: str, notes: list[str]
 ) -> PresetTemplate | str:
-    story = _story(context, notes) if context else None
+    line = "\n" if instruct.get("wrap") is True or not instruct else ""
+    story = _story(context, notes, line) if context else None
     if not instruct:
         turn = "User: {query}\nAssistant:{answer}\n"
         notes.append("A context template does not say how turns are written: they are 'User:', 'Assistant:'.")
         return PresetTemplate(name=title[:80] or "context", system=story or "{system}\n", turn=turn, lead=" ")
-    line = "\n" if instruct.get("wrap") is True else ""
     texts = {key: _text(instruct, key) for key in _SEQUENCES}
     for key, text in texts.items():
         _macros(text, key, notes)
@@ -108,14 +108,21 @@ def _template(
     own = f"{texts['system_sequence']}{line if texts['system_sequence'] else ''}{{system}}"
     own += texts["system_suffix"] or line or "\n"
     turn = f"{texts['input_sequence']}{line}{{query}}{texts['input_suffix'] or line}"
-    turn += f"{texts['output_sequence']}{line}{{answer}}{texts['output_suffix'] or line}"
+    opening = texts["output_sequence"] + line
+    lead = opening[len(opening.rstrip(" ")) :]
+    turn += f"{opening.rstrip(' ')}{{answer}}{texts['output_suffix'] or line}"
     ignored = [str(k) for k, v in instruct.items() if k not in _INSTRUCT and v not in ("", False, None, [])]
     unused(ignored, notes, of="the instruct template")
-    return PresetTemplate(name=title[:80] or "instruct", system=story or own, turn=turn, separator="")
+    return PresetTemplate(
+        name=title[:80] or "instruct", system=story or own, turn=turn, separator="", lead=lead
+    )
 
 
-def _story(context: Mapping[object, object], notes: list[str]) -> str | None:
-    """The story string as a system pattern: only ``{{system}}`` of its fields has a counterpart here."""
+def _story(context: Mapping[object, object], notes: list[str], line: str) -> str | None:
+    """The story string as a system pattern: only ``{{system}}`` of its fields has a counterpart here.
+
+    A line break is put behind it where it has none, as SillyTavern does (but not without ``wrap``).
+    """
     story = _text(context, "story_string").replace("\r\n", "\n")
     dropped: list[str] = []
 
@@ -141,7 +148,8 @@ def _story(context: Mapping[object, object], notes: list[str]) -> str | None:
     if "\0" not in pattern or "{system}" in pattern:
         notes.append("The story string has no {{system}}: the system text stands on lines of its own.")
         return None
-    return pattern.replace("\0", "{system}").rstrip("\n") + "\n"
+    pattern = pattern.replace("\0", "{system}").lstrip("\n")
+    return pattern if pattern.endswith("\n") else pattern + line
 
 
 def _text(part: Mapping[object, object], key: str) -> str:

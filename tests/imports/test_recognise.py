@@ -73,7 +73,7 @@ def test_sillytavern_context_and_whole() -> None:
     assert whole.preset.system == "You help {{user}} in the garden."
     assert whole.preset.sampling.repetition_penalty == 1.1
     assert whole.preset.sampling.max_tokens == 300
-    prompt = "<|setting|>S<|end|>\n<|user|>q<|end|><|helper|>a<|end|><|user|>r<|end|><|helper|>"
+    prompt = "<|setting|>S<|end|><|user|>q<|end|><|helper|>a<|end|><|user|>r<|end|><|helper|>"
     assert _prompt(whole.preset) == prompt
     for word in ("tfs", "{{user}}", "reasoning"):
         assert word in _notes(whole)
