@@ -41,9 +41,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True, tag=True):
-    """Which files there are, and how many bytes of them are here already."""
+    """Which files there are, where what is missing is gathered, and how many bytes are here already."""
 
     files: list[str]
+    parts: list[str]
     commit: str
     total_bytes: int
     done_bytes: int
@@ -108,7 +109,8 @@ def fetch(order: Order, report: Callable[[Report], None]) -> Path:
             total = sum(file.size_bytes for file in files)
             parts = {file.name: _part(folder, file) for file in missing}
             here = total - sum(file.size_bytes - _length(parts[file.name]) for file in missing)
-            report(Planned([file.name for file in files], repository.commit, total, here))
+            gathered = [str(part) for part in parts.values()]
+            report(Planned([file.name for file in files], gathered, repository.commit, total, here))
             _check_space(folder, total - here)
             bar = _Bar(report, here)
             for file in missing:
@@ -329,7 +331,8 @@ def main() -> None:
 
 
 def _end_with_stdin() -> None:
-    while sys.stdin.buffer.read(1):
+    # Not through sys.stdin, whose lock this thread would hold while the interpreter ends.
+    while os.read(0, 1):
         pass
     os._exit(1)
 

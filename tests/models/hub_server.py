@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 _PIECE = 16 * 1024
 COMMIT = "c0ffee00" * 5
+DATA = random.Random(1).randbytes(900_000)
+REPOSITORY = "someone/Far-GGUF"
+FILE = "Far.Q4_K_M.gguf"
 
 
 @dataclass
@@ -83,6 +90,19 @@ class HubServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def serving(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[HubServer]:
+    """A server with one repository, which processes that are started meanwhile take for the Hub."""
+    with HubServer() as server:
+        server.repositories[REPOSITORY] = Hosted({FILE: DATA})
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.setenv("HF_HOME", str(home))
+        monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "30")
+        monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "30")
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        yield server
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hub_server import COMMIT, Hosted, HubServer
+from hub_server import COMMIT, DATA, FILE, REPOSITORY, Hosted, HubServer
 
 from playground.errors import DownloadError
 from playground.models import fetch as fetching
@@ -24,22 +24,7 @@ from playground.models.fetch import Completed, Order, Planned, Report, Stopped, 
 from playground.models.hub import HubFile, explained, list_repository
 from playground.models.places import HubReference
 
-DATA = random.Random(1).randbytes(900_000)
-FILE = "Far.Q4_K_M.gguf"
-GGUF = HubReference("someone/Far-GGUF", file=FILE)
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
-    with HubServer() as server:
-        server.repositories["someone/Far-GGUF"] = Hosted({FILE: DATA})
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-        monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "1")
-        monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "2")
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        yield server
+GGUF = HubReference(REPOSITORY, file=FILE)
 
 
 class Fetching:
@@ -108,17 +93,17 @@ class Killer:
 
     def __call__(self, sent: int) -> None:
         # Without this the server is done before the other side has read a byte.
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not self.done and _size(self.part) < sent - 100_000 and time.monotonic() < until:
             time.sleep(0.002)
         if sent > self.at and not self.done:
-            assert self.known.wait(10)
+            assert self.known.wait(60)
             os.kill(self.pid, signal.SIGKILL)
             self.done = True
 
 
 def test_a_process_killed_at_any_byte_leaves_a_whole_file_or_none(hub: HubServer, tmp_path: Path) -> None:
-    hosted = hub.repositories["someone/Far-GGUF"]
+    hosted = hub.repositories[REPOSITORY]
     draw = random.Random(7)
     folder = tmp_path / "d"
     part = fetching._part(folder, _as_listed(hosted))
@@ -153,7 +138,7 @@ def _as_listed(hosted: Hosted) -> HubFile:
 
 
 def test_a_wrong_checksum_leaves_nothing(hub: HubServer, tmp_path: Path) -> None:
-    hub.repositories["someone/Far-GGUF"].sent[FILE] = DATA[:-1] + bytes([DATA[-1] ^ 1])
+    hub.repositories[REPOSITORY].sent[FILE] = DATA[:-1] + bytes([DATA[-1] ^ 1])
     sentence = _stopped(Fetching(tmp_path / "d").end())
     assert "arrived damaged" in sentence
     assert "deleted" in sentence
@@ -162,7 +147,7 @@ def test_a_wrong_checksum_leaves_nothing(hub: HubServer, tmp_path: Path) -> None
 
 
 def test_a_part_that_was_damaged_on_the_disk_is_fetched_anew(hub: HubServer, tmp_path: Path) -> None:
-    hosted = hub.repositories["someone/Far-GGUF"]
+    hosted = hub.repositories[REPOSITORY]
     part = fetching._part(tmp_path / "d", _as_listed(hosted))
     part.parent.mkdir(parents=True)
     part.write_bytes(b"\0" * 500_000)
@@ -172,16 +157,17 @@ def test_a_part_that_was_damaged_on_the_disk_is_fetched_anew(hub: HubServer, tmp
 
 
 def test_a_checksum_of_the_catalog_is_checked_before_anything_is_sent(hub: HubServer, tmp_path: Path) -> None:
-    reference = HubReference("someone/Far-GGUF", file=FILE, sha256="0" * 64)
+    reference = HubReference(REPOSITORY, file=FILE, sha256="0" * 64)
     assert "not the file that the catalog knows" in _stopped(Fetching(tmp_path / "d", reference).end())
     assert not [request for request in hub.requests if "resolve" in request[1]]
 
 
 def test_connections_that_break_and_stall_are_taken_up_again(hub: HubServer, tmp_path: Path) -> None:
-    hosted = hub.repositories["someone/Far-GGUF"]
+    hosted = hub.repositories[REPOSITORY]
     hosted.cut_after = [300_000]
     hosted.stall_after = [len(DATA), 300_000]
-    assert isinstance(Fetching(tmp_path / "d").end(), Completed)
+    done = Fetching(tmp_path / "d", HF_HUB_DOWNLOAD_TIMEOUT="1").end()
+    assert isinstance(done, Completed)
     assert (tmp_path / "d" / FILE).read_bytes() == DATA
     starts = [r[2] for r in hub.requests if "resolve" in r[1]]
     assert len(starts) == 3
@@ -190,7 +176,7 @@ def test_connections_that_break_and_stall_are_taken_up_again(hub: HubServer, tmp
 
 
 def test_a_server_without_ranges_is_asked_for_everything(hub: HubServer, tmp_path: Path) -> None:
-    hosted = hub.repositories["someone/Far-GGUF"]
+    hosted = hub.repositories[REPOSITORY]
     hosted.no_ranges = True
     hosted.cut_after = [600_000]
     assert isinstance(Fetching(tmp_path / "d").end(), Completed)
@@ -208,13 +194,13 @@ def test_a_server_without_ranges_is_asked_for_everything(hub: HubServer, tmp_pat
         (Hosted({"Far.Q8_0.gguf": DATA}), GGUF, [f"holds no file {FILE}", "It has: Far.Q8_0.gguf."]),
         (
             Hosted({"Far.Q8_0.gguf": DATA}),
-            HubReference("someone/Far-GGUF", quantization="Q4_0"),
+            HubReference(REPOSITORY, quantization="Q4_0"),
             ["holds no GGUF in Q4_0"],
         ),
-        (Hosted({FILE: DATA}), HubReference("someone/Far-GGUF"), ["holds no safetensors"]),
+        (Hosted({FILE: DATA}), HubReference(REPOSITORY), ["holds no safetensors"]),
         (
             Hosted({FILE: DATA}),
-            HubReference("someone/Far-GGUF", file=FILE, revision="v9"),
+            HubReference(REPOSITORY, file=FILE, revision="v9"),
             ["has no revision 'v9'"],
         ),
         (Hosted({FILE: DATA}, api_status=500), GGUF, ["answered 500", "kept"]),
@@ -229,7 +215,7 @@ def test_a_refusal_is_one_sentence(
     reference: HubReference,
     words: list[str],
 ) -> None:
-    hub.repositories["someone/Far-GGUF"] = hosted
+    hub.repositories[REPOSITORY] = hosted
     from huggingface_hub import constants
 
     # Its settings are read when it is imported; here that was long ago.
@@ -250,7 +236,7 @@ def test_a_refusal_is_one_sentence(
 
 
 def test_a_token_opens_a_gated_repository(hub: HubServer, tmp_path: Path) -> None:
-    hub.repositories["someone/Far-GGUF"] = Hosted({FILE: DATA}, token="secret", gated=True)
+    hub.repositories[REPOSITORY] = Hosted({FILE: DATA}, token="secret", gated=True)
     assert isinstance(Fetching(tmp_path / "d", HF_TOKEN="secret").end(), Completed)
 
 
@@ -270,11 +256,11 @@ def test_two_downloads_of_one_file_share_it(hub: HubServer, tmp_path: Path) -> N
     def hold(sent: int) -> None:
         begun.set()
         if sent > 400_000:
-            assert second_waits.wait(20)
+            assert second_waits.wait(60)
 
-    hub.repositories["someone/Far-GGUF"].wait = hold
+    hub.repositories[REPOSITORY].wait = hold
     first = Fetching(tmp_path / "d")
-    assert begun.wait(20)
+    assert begun.wait(60)
     second = Fetching(tmp_path / "d")
     reports = second.reports()
     assert next(reports) == Waiting()
@@ -345,8 +331,8 @@ def test_a_folder_of_safetensors_is_a_model_when_its_configuration_is_there(
 
 def test_a_split_gguf_comes_with_all_its_parts_and_the_first_last(hub: HubServer, tmp_path: Path) -> None:
     names = [f"Far.Q8_0-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
-    hub.repositories["someone/Far-GGUF"] = Hosted({name: name.encode() * 100 for name in names})
-    done = Fetching(tmp_path / "d", HubReference("someone/Far-GGUF", quantization="Q8_0")).end()
+    hub.repositories[REPOSITORY] = Hosted({name: name.encode() * 100 for name in names})
+    done = Fetching(tmp_path / "d", HubReference(REPOSITORY, quantization="Q8_0")).end()
     assert done == Completed(str(tmp_path / "d" / names[0]))
     sent = [path.rpartition("/")[2] for _, path, _ in hub.requests if "resolve" in path]
     assert sent == names[::-1]
@@ -357,14 +343,14 @@ def test_a_download_ends_with_the_one_who_wanted_it(hub: HubServer, tmp_path: Pa
 
     def hold(sent: int) -> None:
         begun.set()
-        hub.closing.wait(10)
+        hub.closing.wait(60)
 
-    hub.repositories["someone/Far-GGUF"].wait = hold
+    hub.repositories[REPOSITORY].wait = hold
     running = Fetching(tmp_path / "d")
-    assert begun.wait(20)
+    assert begun.wait(60)
     assert running.process.stdin is not None
     running.process.stdin.close()
-    assert running.process.wait(10) == 1
+    assert running.process.wait(60) == 1
     assert running.process.stdout is not None
     running.process.stdout.close()
 
@@ -374,6 +360,6 @@ def test_the_list_of_files_says_sizes_and_licence(hub: HubServer, monkeypatch: p
 
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    found = list_repository("someone/Far-GGUF")
+    found = list_repository(REPOSITORY)
     assert (found.commit, found.license, found.gated) == (COMMIT, "apache-2.0", False)
     assert [(file.name, found.size_of(file)) for file in found.models()] == [(FILE, len(DATA))]
