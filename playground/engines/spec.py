@@ -9,6 +9,7 @@ from playground.engines.fake import FakeScript
 
 EngineKind = Literal["llama.cpp", "transformers", "server", "fake"]
 Quantize = Literal["8bit", "4bit"]
+KvType = Literal["f16", "q8_0", "q4_0"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class EngineSpec:
         kv_cells: Tokens that the KV cache holds over all texts; None: some multiple of n_ctx.
         n_batch: Most tokens of one decode call. n_ubatch: of one native pass.
         flash_attn: Whether to use flash attention.
+        n_gpu_layers: For llama.cpp: layers that a GPU holds; None: all of them where there is a GPU.
+        k_type, v_type: For llama.cpp: precision of the KV cache; a V other than f16 needs flash attention.
+        use_mmap: For llama.cpp: let the system read the file as it is used, instead of into memory at once.
         parked_bytes: Memory for the KV of texts that are not being continued.
         check_tensors: Read every weight at load and refuse broken ones.
         cache_dir: Folder for what is remembered between sessions (tuning, prefixes); empty: nothing is.
@@ -49,6 +53,10 @@ class EngineSpec:
     n_batch: int = 512
     n_ubatch: int | None = None
     flash_attn: bool | None = None
+    n_gpu_layers: int | None = None
+    k_type: KvType = "f16"
+    v_type: KvType = "f16"
+    use_mmap: bool = True
     parked_bytes: int = 512 * 2**20
     check_tensors: bool = True
     cache_dir: str = ""

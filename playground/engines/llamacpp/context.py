@@ -17,6 +17,7 @@ from playground.engines.batching.decoding import DecodeAbortedError, DecodeFullE
 from playground.engines.llamacpp.model import Model
 from playground.engines.llamacpp.native import AbortFlag, floats_at, lib, log
 from playground.engines.llamacpp.sampler import Sampler
+from playground.engines.spec import KvType
 from playground.errors import EngineError, ModelLoadError
 from playground.types import SamplingParams
 
@@ -31,6 +32,7 @@ class ContextOptions:
         n_batch: Most tokens of one decode. n_ubatch: of one native pass.
         n_threads: Threads for native work.
         flash_attn: Whether flash attention is used.
+        k_type, v_type: Precision of the KV cache.
     """
 
     n_cells: int
@@ -39,6 +41,8 @@ class ContextOptions:
     n_ubatch: int
     n_threads: int
     flash_attn: bool
+    k_type: KvType = "f16"
+    v_type: KvType = "f16"
 
     @property
     def idle_is_free(self) -> bool:
@@ -65,6 +69,8 @@ class Context:
         params.flash_attn_type = (
             lib.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attn else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         )
+        params.type_k = getattr(lib, f"GGML_TYPE_{options.k_type.upper()}")
+        params.type_v = getattr(lib, f"GGML_TYPE_{options.v_type.upper()}")
         params.kv_unified = True
         # Sliding-window layers keep every cell, or a shared prefix could not be taken up again.
         params.swa_full = True

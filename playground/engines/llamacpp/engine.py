@@ -35,7 +35,14 @@ class LlamaCppEngine(BatchedEngine):
         header = read_header(path)
         self._n_ctx = plan.choose_n_ctx(spec, header)
         plan.check_memory(spec, header, path.name, self._n_ctx)
-        self._model = Model(path, header, check_tensors=spec.check_tensors, progress=progress)
+        self._model = Model(
+            path,
+            header,
+            check_tensors=spec.check_tensors,
+            n_gpu_layers=spec.n_gpu_layers,
+            use_mmap=spec.use_mmap,
+            progress=progress,
+        )
         try:
             tuning = plan.choose_tuning(spec, self._model)
             options = plan.layout(spec, header, self._n_ctx, tuning)

@@ -6,11 +6,14 @@ occurs twice), so these are caught here. Knows the format (ggml's docs/gguf.md),
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from playground.engines.llamacpp.gguf_tensors import GgufTensor, table_refusal
+from playground.engines.spec import KvType
 from playground.errors import ModelLoadError
 
 _SCALARS = {
@@ -19,6 +22,9 @@ _SCALARS = {
 _STRING, _ARRAY = 8, 9
 _MOST_BLOCKS = 4096
 _MOST_ITEMS = 1 << 28
+_MOST_TENSORS = 1 << 17
+_KV_BYTES: dict[KvType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
+_TOKENIZER = ("tokenizer.ggml.tokens", "tokenizer.ggml.merges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +34,21 @@ class GgufHeader:
     Attributes:
         values: Scalars and strings by key; arrays are left out.
         array_lengths: Number of items of each array.
-        n_tensors: Number of tensors in the file.
         size_bytes: Of the file.
+        tensors: Its table of tensors.
+        tokenizer_hash: Of the vocabulary and the merges; equal for two models with the same tokenizer.
     """
 
     values: dict[str, int | float | bool | str]
     array_lengths: dict[str, int]
-    n_tensors: int
     size_bytes: int
+    tensors: tuple[GgufTensor, ...] = ()
+    tokenizer_hash: str = ""
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(tensor.n_items for tensor in self.tensors)
 
     @property
     def architecture(self) -> str:
@@ -47,15 +60,15 @@ class GgufHeader:
         value = self.values.get(f"{self.architecture}.{key}", default)
         return int(value) if isinstance(value, (int, float)) else default
 
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Bytes of KV that one token takes, in 16-bit floats; an estimate from the self."""
+    def kv_bytes_per_token(self, k_type: KvType = "f16", v_type: KvType = "f16") -> int:
+        """Bytes of KV that one token takes; an estimate from the header."""
         heads = self.number("attention.head_count", 1)
         width = self.number("embedding_length") // max(heads, 1)
         key = self.number("attention.key_length", width)
         value = self.number("attention.value_length", width)
         heads_kv = self.number("attention.head_count_kv", heads)
-        return self.number("block_count") * heads_kv * (key + value) * 2
+        width_bytes = key * _KV_BYTES[k_type] + value * _KV_BYTES[v_type]
+        return int(self.number("block_count") * heads_kv * width_bytes)
 
 
 class _Reader:
@@ -63,6 +76,7 @@ class _Reader:
         self._data = data
         self._at = 0
         self._path = path
+        self.tokenizer = hashlib.sha256()
 
     def broken(self, why: str) -> ModelLoadError:
         return ModelLoadError(
@@ -90,6 +104,26 @@ class _Reader:
         return self.take(self.count("string length"))
 
     def array(self, key: str) -> int:
+        begin = self._at
+        length = self._array(key)
+        if key in _TOKENIZER:
+            self.tokenizer.update(self._data[begin : self._at])
+        return length
+
+    def tensor(self) -> GgufTensor:
+        name = self.string().decode("utf-8", "replace")
+        n_dims = int(self.scalar("<I"))
+        if not 0 < n_dims <= 4:
+            raise self.broken(f"its tensor {name[:60]!r} has {n_dims:,} dimensions")
+        shape = tuple(int(self.scalar("<Q")) for _ in range(n_dims))
+        return GgufTensor(name, shape, int(self.scalar("<I")), int(self.scalar("<Q")))
+
+    @property
+    def at(self) -> int:
+        """Bytes read so far."""
+        return self._at
+
+    def _array(self, key: str) -> int:
         kind, length = int(self.scalar("<I")), self.count(f"length of {key}")
         if kind in _SCALARS:
             self.take(length * struct.calcsize(_SCALARS[kind]))
@@ -149,7 +183,14 @@ def read_header(path: Path) -> GgufHeader:
                 arrays[key] = reader.array(key)
             else:
                 raise reader.broken(f"{key} has the unknown type {kind}")
-        header = GgufHeader(values, arrays, n_tensors, size)
+        if n_tensors > _MOST_TENSORS:
+            raise reader.broken(f"its {n_tensors:,} tensors cannot be")
+        tensors = tuple(reader.tensor() for _ in range(n_tensors))
+        refusal = table_refusal(tensors, values.get("general.alignment", 32), reader.at, size)
+        if refusal is not None:
+            raise reader.broken(refusal)
+        tokenizer = reader.tokenizer.hexdigest() if _TOKENIZER[0] in arrays else ""
+        header = GgufHeader(values, arrays, size, tensors, tokenizer)
         blocks = header.number("block_count")
         if not header.architecture or not 0 < blocks <= _MOST_BLOCKS:
             raise reader.broken(f"it describes a model of {blocks:,} blocks")

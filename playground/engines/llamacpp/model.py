@@ -23,6 +23,8 @@ class Model:
         path: The GGUF file.
         header: Its header, checked.
         check_tensors: Read every weight and refuse broken ones (only up to 1 GiB, as it takes time).
+        n_gpu_layers: Layers that a GPU holds; None leaves it to the library.
+        use_mmap: Let the system read the file as it is used, instead of into memory at once.
         progress: Called with the fraction loaded, 0 to 1, from this thread.
 
     Raises:
@@ -35,6 +37,8 @@ class Model:
         header: GgufHeader,
         *,
         check_tensors: bool = True,
+        n_gpu_layers: int | None = None,
+        use_mmap: bool = True,
         progress: Callable[[float], None] | None = None,
     ) -> None:
         started = time.perf_counter()
@@ -44,6 +48,10 @@ class Model:
         log.mark()
         params = lib.llama_model_default_params()
         params.check_tensors = check_tensors and self.header.size_bytes <= _LARGEST_CHECKED_BYTES
+        if n_gpu_layers is not None:
+            params.n_gpu_layers = n_gpu_layers
+        if not use_mmap:
+            params.load_mode = lib.LLAMA_LOAD_MODE_NONE
 
         def report(fraction: float, _data: object) -> bool:
             if progress is not None:

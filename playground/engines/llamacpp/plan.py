@@ -39,11 +39,12 @@ def check_memory(spec: EngineSpec, header: GgufHeader, name: str, n_ctx: int) ->
     Raises:
         ModelLoadError: With what it needs and what is free.
     """
+    per_token = header.kv_bytes_per_token(spec.k_type, spec.v_type)
     logits_bytes = spec.n_batch * header.array_lengths.get("tokenizer.ggml.tokens", 0) * 4
     refusal = fit_refusal(
         name,
         weights_bytes=header.size_bytes,
-        context_bytes=n_cells(spec, header, n_ctx) * header.kv_bytes_per_token + logits_bytes,
+        context_bytes=n_cells(spec, header, n_ctx) * per_token + logits_bytes,
         available=available_bytes(),
         n_ctx=n_ctx,
     )
@@ -53,7 +54,7 @@ def check_memory(spec: EngineSpec, header: GgufHeader, name: str, n_ctx: int) ->
 
 def n_cells(spec: EngineSpec, header: GgufHeader, n_ctx: int) -> int:
     """Tokens that the KV cache holds; the library rounds up to whole granules."""
-    affordable = _KV_BYTES // max(header.kv_bytes_per_token, 1)
+    affordable = _KV_BYTES // max(header.kv_bytes_per_token(spec.k_type, spec.v_type), 1)
     cells = spec.kv_cells or max(n_ctx, min(4 * n_ctx, affordable))
     return -(-max(cells, n_ctx) // _GRANULE) * _GRANULE
 
@@ -62,7 +63,9 @@ def choose_tuning(spec: EngineSpec, model: Model) -> Tuning:
     """The fastest layout as far as the spec leaves it open; remembered in the spec's folder."""
     small = model.header.size_bytes < SMALLEST_PROBED_BYTES
     file = Path(spec.cache_dir) / "tuning.json" if spec.cache_dir and not small else None
-    wishes = Wishes(spec.flash_attn, spec.n_ubatch, spec.n_threads)
+    # The library quantizes V with flash attention alone.
+    flash_attn = True if spec.v_type != "f16" else spec.flash_attn
+    wishes = Wishes(flash_attn, spec.n_ubatch, spec.n_threads)
     key = f"{file_fingerprint(model.path)} {library_version()} {machine()}" if file else ""
     return tune(model, wishes, remembered_in=file, key=key)
 
@@ -78,6 +81,8 @@ def layout(spec: EngineSpec, header: GgufHeader, n_ctx: int, tuning: Tuning) -> 
         n_ubatch=tuning.n_ubatch,
         n_threads=tuning.n_threads,
         flash_attn=tuning.flash_attn,
+        k_type=spec.k_type,
+        v_type=spec.v_type,
     )
 
 
@@ -100,6 +105,6 @@ def open_snapshots(spec: EngineSpec, model: Model, options: ContextOptions) -> S
     # Everything that shapes the KV: another layout must not find what this one wrote.
     key = (
         f"{file_fingerprint(model.path)} {library_version()} flash_attn={options.flash_attn} "
-        "kv=f16 unified rope=model"
+        f"kv={options.k_type},{options.v_type} unified rope=model"
     )
     return SnapshotStore(Path(spec.cache_dir) / "prefixes", key=key, budget_bytes=spec.snapshot_bytes)

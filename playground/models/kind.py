@@ -1,0 +1,186 @@
+"""Is a model base or instruct, and which two belong together: read from what it says of itself and its name.
+
+Opens no file. A verdict comes with its reason, and a person's word stands above it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from playground.models.catalog import ModelKind
+
+Certainty = Literal["sure", "likely", "guess"]
+_INSTRUCT_WORDS = frozenset(
+    {
+        "instruct",
+        "instruction",
+        "chat",
+        "it",
+        "sft",
+        "dpo",
+        "orpo",
+        "rlhf",
+        "rlvr",
+        "assistant",
+        "zephyr",
+        "vicuna",
+        "alpaca",
+        "tulu",
+        "hermes",
+        "openhermes",
+        "wizardlm",
+        "dolphin",
+        "openchat",
+        "starling",
+        "thinking",
+        "reasoning",
+    }
+)
+_BASE_WORDS = frozenset({"base", "pt", "pretrain", "pretrained", "foundation"})
+# What a name without a suffix means in families whose base models carry a template too: Qwen2 and 2.5 name
+# the tuned ones "Instruct", Qwen3 names the bare ones "Base".
+_UNMARKED: dict[str, ModelKind] = {"qwen2": "base", "qwen3": "instruct", "qwen3moe": "instruct"}
+# Precisions, sizes and formats say nothing of the kind, nor of which model it is.
+_NOISE = re.compile(r"^(i?q\d\w*|f16|f32|bf16|gguf|ggml|fp16|imat|\d{5}|of|k|m|s|l|xl|xs|xxs|0|1|hf)$")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a model says of itself.
+
+    Attributes:
+        name: The file's or folder's name. own_name: the one in its metadata.
+        architecture: E.g. ``llama``.
+        finetune: What it was tuned for, in its own words (GGUF's ``general.finetune``).
+        base_models: Names of the models that it was made from.
+        chat_template: The Jinja source that it carries, or None.
+        tokenizer_hash: Equal for two models with the same tokenizer; empty where it is not known.
+        parameters, n_ctx_train: 0 where not known.
+    """
+
+    name: str
+    own_name: str = ""
+    architecture: str = ""
+    finetune: str = ""
+    base_models: tuple[str, ...] = ()
+    chat_template: str | None = None
+    tokenizer_hash: str = ""
+    parameters: int = 0
+    n_ctx_train: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KindVerdict:
+    """Base or instruct, how sure, why, and what a person should know besides."""
+
+    kind: ModelKind
+    certainty: Certainty
+    reason: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A model that may be the other half of a pair; ``warning`` where the two do not fit well."""
+
+    index: int
+    reason: str
+    warning: str = ""
+
+
+def judge(facts: ModelFacts) -> KindVerdict:
+    """Whether a model continues text or answers messages.
+
+    Its own metadata counts most, then its name, then that it carries a chat template (some base models do).
+    """
+    kind, certainty, reason = _judge(facts)
+    note = ""
+    if kind == "base" and facts.chat_template:
+        note = (
+            "It carries a chat template, which it is not given: as a base model it is prompted by a preset. "
+            "If it was tuned for chat after all, add it as instruct."
+        )
+    if kind == "instruct" and facts.chat_template is None:
+        note = "It carries no chat template, so that it can only be prompted as a base model, by a preset."
+    return KindVerdict(kind, certainty, reason, note)
+
+
+def _judge(facts: ModelFacts) -> tuple[ModelKind, Certainty, str]:
+    tuned = _words(facts.finetune)
+    if tuned & _INSTRUCT_WORDS:
+        return "instruct", "sure", f"its metadata says that it was tuned for '{facts.finetune}'"
+    if tuned & _BASE_WORDS:
+        return "base", "sure", f"its metadata calls it '{facts.finetune}'"
+    for name in filter(None, (facts.name, facts.own_name)):
+        said = _words(name)
+        # "SmolLM2-Instruct-Base" exists nowhere; where both stand, tuning came last.
+        if found := sorted(said & _INSTRUCT_WORDS):
+            return "instruct", "likely", f"its name says '{found[0]}'"
+        if found := sorted(said & _BASE_WORDS):
+            return "base", "likely", f"its name says '{found[0]}'"
+    if facts.architecture in _UNMARKED:
+        kind = _UNMARKED[facts.architecture]
+        return (
+            kind,
+            "likely",
+            f"models of its family ({facts.architecture}) without a suffix are {kind} models",
+        )
+    if facts.chat_template:
+        return "instruct", "guess", "it carries a chat template, and nothing says that it is a base model"
+    return "base", "likely", "it carries no chat template, and its name does not say that it was tuned"
+
+
+def suggest_partners(
+    one: ModelFacts, kind: ModelKind, others: Sequence[tuple[ModelFacts, ModelKind]]
+) -> list[Pairing]:
+    """Which of ``others`` may be the other half of a pair with ``one``, the best first.
+
+    They must be of the other kind and the same architecture, and share the words of their names that tell
+    models apart. Equal tokenizers and equal sizes count; unlike tokenizers are warned of.
+    """
+    found: list[tuple[float, Pairing]] = []
+    mine = _identity(one)
+    for index, (other, other_kind) in enumerate(others):
+        if other_kind == kind or not one.architecture or other.architecture != one.architecture:
+            continue
+        theirs = _identity(other)
+        alike = len(mine & theirs) / max(len(mine | theirs), 1)
+        same_size = _same_size(one.parameters, other.parameters)
+        if alike < 0.5 or same_size is False:
+            continue
+        same_tokens = bool(one.tokenizer_hash) and one.tokenizer_hash == other.tokenizer_hash
+        found.append((alike + same_tokens + bool(same_size), _pairing(index, one, other, same_tokens)))
+    return [pairing for _, pairing in sorted(found, key=lambda scored: -scored[0])]
+
+
+def _pairing(index: int, one: ModelFacts, other: ModelFacts, same_tokens: bool) -> Pairing:
+    reason = f"the same architecture ({one.architecture}) and a name alike"
+    if same_tokens:
+        return Pairing(index, f"{reason}, and the same tokenizer")
+    if not (one.tokenizer_hash and other.tokenizer_hash):
+        return Pairing(index, reason, "Whether their tokenizers agree is not known.")
+    return Pairing(
+        index,
+        reason,
+        "Their tokenizers differ: answers can be compared side by side, but not token by token (shift).",
+    )
+
+
+def _same_size(one: int, other: int) -> bool | None:
+    """Whether two counts of weights are the same but for some tokens more; None where one is not known."""
+    if not one or not other:
+        return None
+    return abs(one - other) <= 0.1 * max(one, other)
+
+
+def _words(name: str) -> set[str]:
+    return set(filter(None, re.split(r"[^a-z0-9]+", name.lower())))
+
+
+def _identity(facts: ModelFacts) -> set[str]:
+    """The words of a name that tell which model it is, not of which kind or precision."""
+    words = _words(re.sub(r"\.gguf$", "", facts.name, flags=re.IGNORECASE))
+    return {word for word in words - _INSTRUCT_WORDS - _BASE_WORDS if not _NOISE.match(word)}
