@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.app import app, one_line, print_json, print_table, reported
-from playground.errors import ConversationError
+from playground.errors import ConversationError, PlaygroundError
 
 if TYPE_CHECKING:
     from playground.experiments.shift import ContextShift, ShiftReport
@@ -30,9 +30,12 @@ def shift(
     limit: Annotated[int, typer.Option(min=1, help="Most questions of the file.")] = 100,
     kl: Annotated[bool, typer.Option("--kl/--no-kl", help="Compare whole distributions too.")] = True,
     csv: Annotated[Path | None, typer.Option(help="Write every position here.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page to look at here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show where an aligned model's answer departs from what the base model would write."""
+    from playground.experiments.shift_html import page
+    from playground.experiments.shift_report import csv_text, report_dict
     from playground.services import Workbench
 
     with reported(), Workbench() as workbench:
@@ -44,20 +47,34 @@ def shift(
             if len(asked) > 1:
                 typer.echo(f"\r{i} of {len(asked)} questions", err=True, nl=i == len(asked))
         if csv is not None:
-            _write_csv(csv, reports)
+            write_file(csv, csv_text(reports))
+        if html is not None:
+            write_file(html, page(reports, base=base, aligned=aligned))
         if as_json:
             print_json(
                 {
                     "base": base,
                     "aligned": aligned,
                     "preset": preset,
-                    "reports": [_as_dict(r) for r in reports],
+                    "reports": [report_dict(report) for report in reports],
                 }
             )
         elif len(reports) == 1:
             _print_one(reports[0])
         else:
             _print_summary(reports)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text where a person asked for it.
+
+    Raises:
+        PlaygroundError: It cannot be written there.
+    """
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise PlaygroundError(f"{path} cannot be written: {error.strerror}; name another place.") from error
 
 
 def _questions(question: str | None, path: Path | None, limit: int) -> list[str]:
@@ -124,72 +141,3 @@ def _summary(context: ContextShift) -> str:
     if context.mean_logprob is not None:
         parts.append(f"mean logprob {context.mean_logprob:.3f}")
     return f"{context.name}: " + " · ".join(parts)
-
-
-def _as_dict(report: ShiftReport) -> dict[str, object]:
-    return {
-        "question": report.question,
-        "answer": report.answer,
-        "same_tokenizer": report.same_tokenizer,
-        "contexts": [
-            {
-                "name": context.name,
-                "ratios": {s: context.ratio(s) for s in ("unshifted", "marginal", "shifted")},
-                "mean_kl": context.mean_kl,
-                "mean_logprob": context.mean_logprob,
-                "positions": [
-                    {
-                        "text": p.token.bytes.decode("utf-8", "replace"),
-                        "id": p.token.id,
-                        "rank": p.token.rank,
-                        "shift": p.shift,
-                        "logprob": p.token.logprob,
-                        "entropy": p.token.entropy,
-                        "aligned_logprob": p.aligned_logprob,
-                        "kl": p.kl,
-                    }
-                    for p in context.positions
-                ],
-            }
-            for context in report.contexts
-        ],
-    }
-
-
-def _write_csv(path: Path, reports: list[ShiftReport]) -> None:
-    import csv
-
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            (
-                "question",
-                "context",
-                "position",
-                "token",
-                "id",
-                "rank",
-                "shift",
-                "logprob",
-                "aligned_logprob",
-                "kl",
-            )
-        )
-        for n, report in enumerate(reports):
-            for context in report.contexts:
-                for i, p in enumerate(context.positions):
-                    text = p.token.bytes.decode("utf-8", "replace")
-                    writer.writerow(
-                        (
-                            n,
-                            context.name,
-                            i,
-                            text,
-                            p.token.id,
-                            p.token.rank,
-                            p.shift,
-                            p.token.logprob,
-                            p.aligned_logprob,
-                            p.kl,
-                        )
-                    )

@@ -25,10 +25,12 @@ from playground.experiments.shift import (
 )
 from playground.presets.preset import Preset
 from playground.services.workbench import NO_PRESET, SideSpec, Workbench
+from playground.types import Prompt
 
 BARE = "bare"
 KEPT_ANSWERS = 8
 KEPT_STUDIES = 8
+KEPT_CONTEXTS = 32
 MOST_REPORTS = 2_000
 MOST_FULL_BYTES = 64_000_000
 """Whole distributions of an answer are kept for KL up to this size."""
@@ -45,6 +47,7 @@ class ShiftStudies:
         self._bench = bench
         self._lock = threading.Lock()
         self._answers: OrderedDict[tuple[str, str, int], AlignedAnswer] = OrderedDict()
+        self._measured: OrderedDict[tuple[object, ...], ShiftReport] = OrderedDict()
         self._studies: OrderedDict[str, list[ShiftReport]] = OrderedDict()
 
     def measure(
@@ -67,7 +70,16 @@ class ShiftStudies:
         contexts = {BARE: bare_context(question)}
         if preset is not None:
             contexts[preset.name] = preset_context(preset, question)
-        return measure_shift(self._bench.engine(base), answer, contexts, top=top, cancel=cancel)
+        reports = [
+            self._under(base, aligned, answer, name, prompt, max_tokens=max_tokens, top=top, cancel=cancel)
+            for name, prompt in contexts.items()
+        ]
+        return ShiftReport(
+            question,
+            answer.text,
+            tuple(context for report in reports for context in report.contexts),
+            all(report.same_tokenizer for report in reports),
+        )
 
     def examples(
         self, question: str, *, base: str, aligned: str, preset: Preset, max_tokens: int = 256
@@ -102,6 +114,31 @@ class ShiftStudies:
             if study not in self._studies:
                 raise PlaygroundError("This study is no longer kept; measure it again.")
             return tuple(self._studies[study])
+
+    def _under(
+        self,
+        base: str,
+        aligned: str,
+        answer: AlignedAnswer,
+        name: str,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        top: int,
+        cancel: Cancel | None,
+    ) -> ShiftReport:
+        """One context. The last ones are remembered, because a toggle leaves the others as they are."""
+        key = (base, aligned, answer.question, max_tokens, top, name, prompt.pieces)
+        with self._lock:
+            known = self._measured.get(key)
+        if known is not None:
+            return known
+        report = measure_shift(self._bench.engine(base), answer, {name: prompt}, top=top, cancel=cancel)
+        with self._lock:
+            self._measured[key] = report
+            while len(self._measured) > KEPT_CONTEXTS:
+                self._measured.popitem(last=False)
+        return report
 
     def _answer(self, question: str, aligned: str, max_tokens: int, cancel: Cancel | None) -> AlignedAnswer:
         if not question.strip():

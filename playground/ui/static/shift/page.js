@@ -67,7 +67,7 @@ export function mount(section) {
       measured = key;
       problem.hidden = true;
       draw(report);
-      drawExamples(body, await call('shift_examples', body));
+      lookAtExamples(body, key);
     } catch (error) {
       measured = key;
       problem.hidden = false;
@@ -77,6 +77,23 @@ export function mount(section) {
       fill(state, '');
     }
     if (visible && JSON.stringify(asked()) !== measured) measure();
+  }
+
+  let looking = false;
+
+  /** The chart of examples follows when nothing else is to be measured. */
+  async function lookAtExamples(body, key) {
+    if (looking) return;
+    looking = true;
+    try {
+      const left = await call('shift_examples', body);
+      if (key === measured) drawExamples(body, left);
+    } catch (error) {
+      fill(examples, h('h3', {}, t('shift.examples')), h('p.muted', {}, error.message));
+    } finally {
+      looking = false;
+    }
+    if (key !== measured && visible && !working) lookAtExamples(JSON.parse(measured), measured);
   }
 
   const contexts = h('div.shift-contexts');
@@ -253,7 +270,7 @@ export function mostTable(contexts, names) {
     h(
       'table.shift-table',
       {},
-      h('thead', {}, h('tr', {}, names.map((name) => [h('th', {}, name), h('th', { title: t('shift.times.hint') }, t('shift.times'))]))),
+      h('thead', {}, h('tr', {}, names.flatMap((name) => [h('th', {}, name), h('th', { title: t('shift.times.hint') }, t('shift.times'))]))),
       h(
         'tbody',
         {},
@@ -261,7 +278,7 @@ export function mostTable(contexts, names) {
           h(
             'tr',
             {},
-            contexts.map(({ most }) =>
+            contexts.flatMap(({ most }) =>
               most[i] ? [h('td', {}, h('code', {}, quoted(most[i][0]))), h('td', {}, t('shift.of', { n: count(most[i][1]), all: count(most[i][2]) }))] : [h('td'), h('td')],
             ),
           ),
