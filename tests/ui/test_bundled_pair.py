@@ -46,7 +46,7 @@ def test_stop_in_mid_answer(tab: Tab) -> None:
     write_on(tab)
     tab.page.keyboard.press("Escape")
     tab.wait_answered()
-    assert "stopped" in tab.figures("A")
+    assert "cancelled" in tab.figures("A")
     assert len(tab.answer("A")) > 40
 
 

@@ -154,7 +154,7 @@ def test_sampling_takes_only_what_is_in_range(tab: Tab) -> None:
     assert tab.page.get_by_label("Temperature").input_value() == "0.8"
     assert re.search(r"temperature 0\.8", tab.page.locator(".sampling summary").inner_text())
     tab.ask("still works")
-    assert "finished" in tab.figures("A")
+    assert "stop" in tab.figures("A")
 
 
 def test_a_template_that_does_not_fit_is_said_in_words(tab: Tab) -> None:
@@ -166,4 +166,4 @@ def test_a_template_that_does_not_fit_is_said_in_words(tab: Tab) -> None:
     tab.page.click("#tab-chat")
     tab.ask("will it fit?")
     assert "switch some examples off" in tab.page.locator("[data-side=A] .trouble").inner_text()
-    assert "finished" in tab.figures("B")
+    assert "stop" in tab.figures("B")

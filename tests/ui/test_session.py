@@ -124,7 +124,7 @@ def test_a_reload_in_mid_answer_keeps_what_was_written(tab: Tab) -> None:
     tab.forgive += ["AbortError", "Connection errored out"]  # Gradio's words on leaving in mid-stream
     tab.open()
     assert tab.answer("A").startswith("0 1 2 3")
-    assert "stopped" in tab.figures("A")
+    assert "cancelled" in tab.figures("A")
     assert tab.page.locator("#send").is_visible()
 
 
@@ -148,12 +148,14 @@ def test_a_phone(open_tab: Callable[..., Tab], fake_server: Server) -> None:
     page.fill("#message", "hello")
     page.tap("#send")
     page.wait_for_selector("[data-side=A] .figures:not([hidden]) span")
-    for id_ in ("#send", "#message", "#new"):
+    page.get_by_role("button", name="Conversation").tap()
+    for id_ in ("#send", "#message", "#new", "#retry", "#undo"):
         box = page.locator(id_).bounding_box()
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
         assert box["y"] + box["height"] <= 844
+    page.keyboard.press("Escape")
     page.get_by_label("Side B", exact=True).and_(page.locator("button")).tap()
     page.wait_for_function("document.querySelector('[data-side=B]').getBoundingClientRect().x < 20")
     page.get_by_label("Show or hide the preset").tap()

@@ -2,13 +2,19 @@
 
 import * as conversations from './conversation.js';
 import { notice } from './dialogs.js';
-import { autosize, fill, h } from './dom.js';
+import { autosize, fill, h, iconButton } from './dom.js';
+import { isField, keysOf, register, showKeys } from './keys.js';
+import { menu, menuItem } from './menu.js';
 import { islandMounted } from './page.js';
 import { current, onEvent, retry, send, stop } from './run.js';
+import { letterOf } from './sides.js';
+import { canRedo, canUndo, lastStep, redo, step, undo } from './steps.js';
 import { session, on, touch } from './store.js';
 import { t } from './text.js';
+import './viewport.js';
 
 const MAX_SUGGESTIONS = 6;
+const PHONE_PX = 700; // as in composer.css
 
 export function mount(element) {
   const suggestions = h('div.suggestions', { role: 'group', 'aria-label': t('composer.suggestions') });
@@ -29,8 +35,11 @@ export function mount(element) {
     { type: 'button', id: 'stop', hidden: true, onclick: stop },
     t('composer.stop'),
   );
-  const retryButton = h('button.small', { type: 'button', id: 'retry', onclick: retry }, t('composer.retry'));
-  const newButton = h('button.small', { type: 'button', id: 'new', onclick: startNew }, t('composer.new'));
+  const newButton = menuItem(t('composer.new'), startNew, { id: 'new' });
+  const retryButton = menuItem(t('composer.retry'), retry, { id: 'retry' });
+  const undoButton = menuItem(t('composer.undo'), takeBack, { id: 'undo' });
+  const more = menu(t('composer.more'), [newButton, retryButton, undoButton], { inlineFrom: PHONE_PX + 1 });
+  const help = iconButton('help', t('keys.list'), showKeys, '.help');
   const hint = h('span.muted.keys', {}, t('composer.keys'));
   const said = h('span.said', { role: 'status', 'aria-live': 'polite' });
   const heard = h('span.heard', { role: 'status', 'aria-live': 'polite' }); // for screen readers
@@ -52,18 +61,25 @@ export function mount(element) {
   }
 
   function startNew() {
-    const before = session.conversation;
+    step('step.new');
     session.conversation = conversations.empty();
     touch('conversation');
     box.focus();
-    notice(t('composer.cleared'), {
-      action: t('dialog.undo'),
-      onAction: () => {
-        if (current) return;
-        session.conversation = before;
-        touch('conversation');
-      },
-    });
+    notice(t('composer.cleared'), { action: t('dialog.undo'), onAction: takeBack });
+  }
+
+  function takeBack() {
+    say(undo(), 'step.undone');
+  }
+
+  function say(taken, key) {
+    if (!taken) return;
+    const { label, values } = taken;
+    fill(said, t(key, { what: t(label, values) }));
+    if (key !== 'step.undone' || !values.query || box.value) return;
+    box.value = session.composer = values.query; // what was asked may be asked otherwise
+    autosize(box);
+    touch('composer');
   }
 
   function drawButtons() {
@@ -74,6 +90,9 @@ export function mount(element) {
     sendButton.hidden = running;
     retryButton.disabled = running || !any;
     newButton.disabled = running || !any;
+    undoButton.disabled = !canUndo();
+    const last = lastStep();
+    undoButton.title = last ? `${t(last.label, last.values)} (${keysOf('keys.undo')})` : keysOf('keys.undo');
   }
 
   function drawSuggestions() {
@@ -103,18 +122,31 @@ export function mount(element) {
     fill(said, '');
     touch('composer');
   });
-  box.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    submit();
-  });
-  document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && current && !document.querySelector('dialog[open]')) stop();
-  });
+  const chat = { page: 'chat', group: 'conversation' };
+  const typing = (event) => isField(event.target);
+  register(
+    { ...chat, keys: ['Enter'], within: '#message', label: 'keys.send', run: submit },
+    { ...chat, keys: ['Shift+Enter'], label: 'keys.line', run: null },
+    { ...chat, keys: ['Ctrl+Enter'], label: 'keys.send_from_anywhere', run: submit },
+    { ...chat, keys: ['Escape'], label: 'keys.stop', when: () => current !== null, inFields: true, run: stop },
+    { ...chat, keys: ['/', 'Alt+M'], label: 'keys.message', run: () => box.focus() },
+    { ...chat, keys: ['R'], label: 'keys.retry', run: retry },
+    { ...chat, keys: ['N'], label: 'keys.new', run: () => newButton.disabled || startNew() },
+    { ...chat, keys: ['Ctrl+Z'], label: 'keys.undo', when: (event) => !typing(event) && canUndo(), run: takeBack },
+    {
+      ...chat,
+      keys: ['Ctrl+Shift+Z'],
+      label: 'keys.redo',
+      when: (event) => !typing(event) && canRedo(),
+      run: () => say(redo(), 'step.redone'),
+    },
+  );
+  newButton.title = keysOf('keys.new');
+  retryButton.title = keysOf('keys.retry');
   onEvent((side, what) => {
-    if (what === 'end') fill(heard, t('composer.answered', { side }));
+    if (what === 'end') fill(heard, t('composer.answered', { side: letterOf(side) }));
   });
-  on('run conversation ready', drawButtons);
+  on('run conversation ready steps', drawButtons);
   on('conversation ready opened', drawSuggestions);
   on('ready', () => (sendButton.disabled = false));
   element.append(
@@ -122,8 +154,8 @@ export function mount(element) {
       'div.composer',
       {},
       suggestions,
-      h('div.composer-row', {}, box, sendButton, stopButton),
-      h('div.composer-foot', {}, newButton, retryButton, said, heard, h('span.grow'), hint),
+      h('div.composer-row', {}, more.button, box, sendButton, stopButton),
+      h('div.composer-foot', {}, more.list, said, heard, h('span.grow'), hint, help),
     ),
   );
   drawButtons();

@@ -1,11 +1,12 @@
 // The header: which preset is open, what can be done with it, and how the models do.
 
+import { factsOf } from './capabilities.js';
 import { fill, h, icon, iconButton } from './dom.js';
 import * as library from './library.js';
 import { islandMounted } from './page.js';
 import { navigation } from './pages.js';
 import { server, session, isDirty, on, touch } from './store.js';
-import { seconds, t } from './text.js';
+import { t } from './text.js';
 import { nextTheme } from './themes.js';
 import { call } from './wire.js';
 
@@ -151,17 +152,13 @@ function button(key, onclick) {
 function chip(model) {
   const status = t(`model.${model.status}`);
   const can = ['unloaded', 'failed', 'died', 'missing'].includes(model.status);
-  const lines = [`${model.title}: ${status}`, model.detail];
-  if (model.status === 'ready') {
-    const millions = model.parameters / 1e6;
-    lines.push(t('model.facts', { millions, n_ctx: model.n_ctx, load: seconds(model.load_s) }));
-  }
+  const lines = factsOf(model);
   if (can) lines.push(t('model.load_hint'));
   return h(
     `button.chip.${model.status}`,
     {
       type: 'button',
-      title: lines.filter(Boolean).join('\n'),
+      title: lines.join('\n'),
       'aria-label': `${model.title}: ${status}`,
       onclick: () => can && call('load_model', { name: model.id }).then(() => {}),
     },

@@ -1,39 +1,45 @@
 // One side: who answers, its part of the conversation, and the exact prompt it would send.
 
 import * as conversations from './conversation.js';
-import { fill, h } from './dom.js';
+import { factsOf, modelOf } from './capabilities.js';
+import { fill, h, icon, iconButton } from './dom.js';
 import { entryOf, titleOf } from './library.js';
-import { loadChosen } from './page.js';
+import { menu, menuItem } from './menu.js';
 import { promptView } from './prompt.js';
+import { questionView } from './question.js';
 import { replyView } from './reply.js';
-import { current } from './run.js';
-import { server, session, touch } from './store.js';
+import { answerOnly, current } from './run.js';
+import { MOST_SIDES, changeSide, expandedSide, letterOf, sideOf } from './sides.js';
+import { server, session } from './store.js';
 import { t } from './text.js';
 
 const NEAR_END_PX = 60;
 const SPEED_EVERY_MS = 250;
 
-export function pane(side, index) {
-  const model = h('select.model', {
-    'aria-label': t('pane.model', { side: side.id }),
-    id: `model-${side.id}`,
-  });
+/** The pane of the side `id`; `actions` are what its menu does. */
+export function pane(id, actions) {
+  const letter = letterOf(id);
+  const model = h('select.model', { 'aria-label': t('pane.model', { side: letter }), id: `model-${id}` });
   const preset = h('select.side-preset', {
-    'aria-label': t('pane.preset', { side: side.id }),
-    id: `preset-${side.id}`,
+    'aria-label': t('pane.preset', { side: letter }),
+    id: `preset-${id}`,
   });
   const speed = h('span.speed');
+  const expand = iconButton('expand', '', actions.expand, '.expand');
+  const duplicate = menuItem(t('pane.duplicate'), actions.duplicate, { class: 'duplicate' });
+  const remove = menuItem(t('pane.remove'), actions.remove, { class: 'remove' });
+  const more = menu(t('pane.more', { side: letter }), [duplicate, remove]);
   const turns = h('div.turns', {
     role: 'log',
     'aria-live': 'off',
-    'aria-label': t('pane.answers', { side: side.id }),
+    'aria-label': t('pane.answers', { side: letter }),
   });
-  const chat = h('div.pane-scroll', { tabIndex: 0 }, turns);
-  const prompt = promptView(side.id);
+  const chat = h('div.pane-scroll', { tabIndex: 0, role: 'group', 'aria-label': t('pane.chat', { side: letter }) }, turns);
+  const prompt = promptView(id);
   const element = h(
     'section.pane',
-    { 'aria-label': t('pane.side', { side: side.id }), 'data-side': side.id },
-    h('div.pane-head', {}, h('span.letter', {}, side.id), model, preset, speed),
+    { 'aria-label': t('pane.side', { side: letter }), 'data-side': id },
+    h('div.pane-head', {}, h('span.letter', {}, letter), model, preset, speed, expand, more.button, more.list),
     chat,
     prompt.element,
   );
@@ -49,28 +55,24 @@ export function pane(side, index) {
   );
 
   model.addEventListener('change', () => {
-    side.model = model.value;
-    const kind = server.models.find(({ id }) => id === side.model)?.kind;
-    if (kind === 'instruct' && side.preset === '@draft') side.preset = 'none';
-    touch('sides');
-    loadChosen();
-    drawEmpty();
+    const change = { model: model.value };
+    if (modelOf(model.value)?.kind === 'instruct' && sideOf(id).preset === '@draft') change.preset = 'none';
+    changeSide(id, change);
   });
-  preset.addEventListener('change', () => {
-    side.preset = preset.value;
-    touch('sides');
-    drawEmpty();
-  });
+  preset.addEventListener('change', () => changeSide(id, { preset: preset.value }));
 
   function kindOf() {
-    return server.models.find(({ id }) => id === side.model)?.kind ?? 'base';
+    return modelOf(sideOf(id).model)?.kind ?? 'base';
   }
 
   function drawHead() {
-    const known = server.models.some(({ id }) => id === side.model);
+    const side = sideOf(id);
+    const known = modelOf(side.model);
     fill(
       model,
-      server.models.map(({ id, title }) => h('option', { value: id, selected: id === side.model }, title)),
+      server.models.map((one) =>
+        h('option', { value: one.id, selected: one.id === side.model }, one.title),
+      ),
       !known &&
         h('option', { value: side.model, selected: true }, t('pane.unknown_model', { name: side.model })),
     );
@@ -87,13 +89,19 @@ export function pane(side, index) {
       ),
       !listed && option(side.preset, t('pane.unknown_preset', { name: side.preset })),
     );
+    model.title = known ? factsOf(known).join('\n') : '';
+    preset.title = preset.selectedOptions[0]?.textContent ?? '';
+    duplicate.disabled = session.sides.length >= MOST_SIDES;
+    duplicate.title = duplicate.disabled ? t('panes.full', { n: MOST_SIDES }) : '';
+    remove.disabled = session.sides.length === 1;
+    remove.title = remove.disabled ? t('pane.last') : '';
     drawEmpty();
   }
 
   function drawEmpty() {
     const none = turns.querySelector('.empty');
     if (!none) return;
-    const key = `pane.empty.${kindOf()}_${side.preset === 'none' ? 'none' : 'preset'}`;
+    const key = `pane.empty.${kindOf()}_${sideOf(id).preset === 'none' ? 'none' : 'preset'}`;
     fill(none, h('p', {}, t(key)));
   }
 
@@ -102,22 +110,45 @@ export function pane(side, index) {
     const path = conversations.path(session.conversation);
     const kept = new Map();
     const elements = path.map((turn) => {
-      const reply = turn.replies[side.id];
+      const reply = turn.replies[id];
       let view = replies.get(turn.id);
-      if (!view || view.reply !== reply) view = replyView(turn, reply);
+      if (!view || view.reply !== reply) view = turnView(turn, reply);
       kept.set(turn.id, view);
       return view.element;
     });
+    const grew = current !== null || replies.size === 0;
     replies = kept;
     if (!elements.length) elements.push(h('div.empty'));
     if (elements.length !== turns.children.length || elements.some((one, i) => turns.children[i] !== one)) {
-      turns.replaceChildren(...elements);
-      follows = true;
+      arrange(elements);
+      if (grew) follows = true; // another branch is read from where one stands
       keepUp();
     }
     drawEmpty();
-    for (const view of replies.values())
-      view.draw(current?.turn.id === view.turn.id ? current.sides[side.id] : null);
+    for (const view of replies.values()) {
+      view.question.draw();
+      view.draw(current?.turn.id === view.turn.id ? current.sides[id] : null);
+    }
+  }
+
+  function turnView(turn, reply) {
+    const question = questionView(turn, id);
+    const label = t(reply ? 'reply.again' : 'reply.ask', { side: letter });
+    const ask = () => {
+      answerOnly(turn, id);
+      focus(); // the button is gone with the branch
+    };
+    const again = () => Object.assign(iconButton('again', label, ask, '.again'), { disabled: current !== null });
+    return Object.assign(replyView(turn, reply, { question: question.element, again, side: id }), { question });
+  }
+
+  /** Show exactly these, without taking those out that stay: what one writes in them keeps the focus. */
+  function arrange(elements) {
+    const stay = new Set(elements);
+    for (const one of [...turns.children]) if (!stay.has(one)) one.remove();
+    elements.forEach((one, i) => {
+      if (turns.children[i] !== one) turns.insertBefore(one, turns.children[i] ?? null);
+    });
   }
 
   /** Keep the end in sight; once a frame, since each look at the page's measures lays it out anew. */
@@ -132,6 +163,13 @@ export function pane(side, index) {
 
   function drawView() {
     const { tab } = session.view;
+    const expanded = expandedSide();
+    element.hidden = expanded !== null && expanded !== id;
+    const label = t(expanded === id ? 'pane.shrink' : 'pane.expand');
+    fill(expand, icon(expanded === id ? 'shrink' : 'expand'));
+    expand.title = label;
+    expand.setAttribute('aria-label', label);
+    expand.setAttribute('aria-pressed', String(expanded === id));
     chat.hidden = tab !== 'chat';
     prompt.element.hidden = tab !== 'prompt';
     drawChat();
@@ -152,10 +190,15 @@ export function pane(side, index) {
     if (what !== 'text') return fill(speed);
     if (now - speedAt < SPEED_EVERY_MS || now - live.firstAt < SPEED_EVERY_MS) return;
     speedAt = now;
-    fill(speed, t('pane.speed', { rate: (1000 * live.tokens) / (now - live.firstAt) }));
+    fill(speed, t('pane.speed', { rate: (1000 * (live.tokens - 1)) / (now - live.firstAt) }));
   }
 
   drawHead();
   drawChat();
-  return { id: side.id, index, element, drawHead, drawChat, drawView, drawPrompt: prompt.draw, hear };
+  /** Put the focus on what is read here. */
+  function focus() {
+    (session.view.tab === 'prompt' ? prompt.element.querySelector('[tabindex]') : chat).focus({ preventScroll: true });
+  }
+
+  return { id, element, focus, drawHead, drawChat, drawView, drawPrompt: prompt.draw, hear };
 }

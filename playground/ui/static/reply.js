@@ -8,7 +8,8 @@ import { count, has, seconds, t } from './text.js';
 
 const NODE_CHARS = 400;
 
-export function replyView(turn, reply) {
+/** `question` is the element that shows the turn's query; `again` makes a button that has the side answer anew. */
+export function replyView(turn, reply, { question, again }) {
   let last = null; // the text node that grows
   const body = h('div.answer');
   const state = h('p.state');
@@ -17,8 +18,8 @@ export function replyView(turn, reply) {
   const element = h(
     'article.turn',
     {},
-    h('div.query', {}, turn.query),
-    reply ? body : h('p.state', {}, t('reply.none')),
+    question,
+    reply ? body : h('p.state.not-asked', {}, t('reply.none'), again()),
     state,
     trouble,
     figures,
@@ -62,7 +63,7 @@ export function replyView(turn, reply) {
     trouble.hidden = !reply.error;
     if (reply.error) fill(trouble, icon('warning'), h('span', {}, reply.error));
     figures.hidden = Boolean(open);
-    if (!open) fill(figures, figuresOf(reply));
+    if (!open) fill(figures, figuresOf(reply), again());
   }
 
   return {
@@ -94,8 +95,9 @@ function figuresOf(reply) {
   const figure = (text, hint) => parts.push(h('span', { title: hint ?? '' }, text));
   if (usage?.completion_tokens) {
     figure(t('unit.tokens', { n: usage.completion_tokens }));
-    if (usage.decode_s > 0)
-      figure(t('reply.rate', { rate: usage.completion_tokens / usage.decode_s }), t('reply.rate.hint'));
+    // The first token's time is part of reading the prompt.
+    if (usage.completion_tokens > 1 && usage.decode_s > 0)
+      figure(t('reply.rate', { rate: (usage.completion_tokens - 1) / usage.decode_s }), t('reply.rate.hint'));
     if (reply.first_token_s !== null)
       figure(t('reply.first', { time: seconds(reply.first_token_s) }), t('reply.first.hint'));
   }

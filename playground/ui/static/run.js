@@ -1,6 +1,7 @@
 // One run: a message goes to all sides, their answers come back, and it ends, whatever happens.
 
 import * as conversations from './conversation.js';
+import { step } from './steps.js';
 import { session, touch, save } from './store.js';
 import { t } from './text.js';
 import { call, leave, start } from './wire.js';
@@ -21,6 +22,7 @@ function tell(side, what, live, text = '') {
 
 export function send(query) {
   if (current || !query.trim()) return false;
+  step('step.send', { query });
   answer(conversations.addTurn(session.conversation, query));
   return true;
 }
@@ -29,18 +31,36 @@ export function send(query) {
 export function retry() {
   const last = conversations.path(session.conversation).at(-1);
   if (current || !last) return;
+  step('step.retry');
   answer(conversations.addTurn(session.conversation, last.query, last.parent));
 }
 
-function answer(turn) {
-  const sides = session.sides.map(({ id, model, preset }) => ({ id, model, preset }));
+/** Ask otherwise what was asked in `turn`, as a new branch beside it. */
+export function askInstead(turn, query) {
+  if (current || !query.trim()) return false;
+  step('step.edit');
+  answer(conversations.addTurn(session.conversation, query, turn.parent));
+  return true;
+}
+
+/** Let one side answer `turn` again, beside its old answer, or for the first time. */
+export function answerOnly(turn, side) {
+  if (current) return;
+  if (!(side in turn.replies)) return answer(turn, [side]);
+  step('step.regenerate', { side });
+  answer(conversations.addWithout(session.conversation, turn, side), [side]);
+}
+
+/** Ask `turn`'s question of the sides named, of all unless they are. */
+function answer(turn, only = session.sides.map(({ id }) => id)) {
+  const sides = session.sides.filter(({ id }) => only.includes(id));
   const request = {
-    run: turn.id,
-    sides,
+    run: conversations.newId(),
+    sides: sides.map(({ id, model, preset }) => ({ id, model, preset })),
     draft: session.draft,
-    conversation: JSON.stringify(session.conversation),
+    conversation: conversations.branch(session.conversation, turn.id),
   };
-  current = { id: turn.id, turn, asked: performance.now(), stopping: false, sides: {} };
+  current = { id: request.run, turn, asked: performance.now(), stopping: false, sides: {} };
   for (const { id } of sides) {
     turn.replies[id] = conversations.openReply();
     current.sides[id] = { reply: turn.replies[id], state: 'waiting', tokens: 0, firstAt: 0 };
