@@ -16,15 +16,17 @@ from playground.services import Workbench
 from playground.ui.api import PageApi, default_sides
 from playground.ui.api.binding import read_request
 from playground.ui.islands import STATIC_PATH, island
-from playground.ui.serving import check_port, page_middleware, page_routes, static_folder
+from playground.ui.serving import bypass_proxy, check_port, page_middleware, page_routes, static_folder
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
 
 MAX_FILE_SIZE = "4mb"
-RUN_IS_OVER = {
-    "wire": "() => window.dispatchEvent(new Event('playground-run-over'))",
-    "page_wire": "() => window.dispatchEvent(new Event('playground-page-run-over'))",
+# Lines that each carry one run at a time, and the event that tells the page that the run is over.
+LINES = {
+    "wire": "playground-run-over",
+    "page_wire": "playground-page-run-over",
+    "notebook_wire": "playground-notebook-run-over",
 }
 
 
@@ -66,10 +68,11 @@ def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks
                 island("panes")
                 island("composer")
                 island("pages")
-        for line, calls in {"wire": api.calls(), "page_wire": []}.items():  # the chat's, the other pages'
-            wire = island(line, module="wire", calls=calls)
+        for line, over in LINES.items():
+            wire = island(line, module="wire", calls=api.calls() if line == "wire" else ())
             asked = wire.click(run, outputs=wire, show_progress="hidden", concurrency_limit=None)
-            asked.then(None, js=RUN_IS_OVER[line])  # also after a failure, so that no button stays waiting
+            # also after a failure, so that no button stays waiting
+            asked.then(None, js=f"() => window.dispatchEvent(new Event('{over}'))")
         app.unload(closed)
     for event in app.fns.values():
         event.api_visibility = "private"
@@ -104,6 +107,7 @@ def launch(
     port = check_port(host, port, strings)
     app = build_app(workbench, strings)
     app.queue(default_concurrency_limit=None)
+    bypass_proxy()
     _, url, _ = app.launch(
         server_name=host,
         server_port=port,
@@ -120,6 +124,7 @@ def launch(
         theme=page_theme(),
         head=page_head(),
         favicon_path=str(static_folder() / "icon.svg"),
+        _frontend=False,  # else Gradio asks for the page once more, and gives up after three slow seconds
         app_kwargs={
             "middleware": [page_middleware(host, strings, allowed_hosts)],
             "routes": page_routes(),

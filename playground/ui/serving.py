@@ -139,6 +139,16 @@ def page_routes() -> list[BaseRoute]:
     ]
 
 
+def bypass_proxy() -> None:
+    """Keep requests of this process to its own page away from the proxy that the environment may name.
+
+    Gradio asks the page that it starts for itself, and would ask the proxy.
+    """
+    for name in ("no_proxy", "NO_PROXY"):
+        named = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+        os.environ[name] = ",".join(dict.fromkeys([*named, "localhost", "127.0.0.1", "::1"]))
+
+
 def check_port(host: str, port: int, strings: Strings) -> int:
     """The port, or a free one for 0; fails early and in words where it cannot be had.
 

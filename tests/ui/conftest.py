@@ -90,6 +90,7 @@ def free_port() -> int:
 def serve(command: list[str], home: Path) -> Iterator[Server]:
     """Run a command that prints the page's address; end it afterwards."""
     environment = {**os.environ, "PLAYGROUND_HOME": str(home), "PYTHONWARNINGS": "default"}
+    environment |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}  # nobody answers
     log = home / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
