@@ -1,11 +1,12 @@
 // The header: which preset is open, what can be done with it, and how the models do.
 
 import { factsOf } from './capabilities.js';
+import { complain } from './dialogs.js';
 import { fill, h, icon, iconButton } from './dom.js';
 import * as library from './library.js';
 import { islandMounted } from './page.js';
 import { navigation } from './pages.js';
-import { server, session, isDirty, on, touch } from './store.js';
+import { server, session, isDirty, on, openNotebook, touch } from './store.js';
 import { t } from './text.js';
 import { nextTheme } from './themes.js';
 import { call } from './wire.js';
@@ -17,7 +18,11 @@ export function mount(element) {
   chooser.addEventListener('change', async () => {
     if (!(await library.choose(chooser.value))) drawChooser();
   });
-  const mark = h('span.unsaved', { title: t('header.unsaved') }, t('header.unsaved_mark'));
+  const mark = h(
+    'button.unsaved',
+    { type: 'button', title: t('header.unsaved'), onclick: compare },
+    t('header.unsaved_mark'),
+  );
   const file = h('input', { type: 'file', accept: '.yaml,.yml', hidden: true, tabIndex: -1 });
   file.addEventListener('change', async () => {
     if (file.files[0]) await library.openFile(file.files[0]);
@@ -29,8 +34,8 @@ export function mount(element) {
     'div.actions',
     { id: 'preset-actions' },
     button('open', () => file.click()),
-    save,
     button('save_as', library.saveAs),
+    button('compare', compare),
     button('download', library.download),
     remove,
   );
@@ -108,6 +113,7 @@ export function mount(element) {
 
   function drawChips() {
     const used = new Set(session.sides.map(({ model }) => model));
+    if (session.view.page === 'notebook') used.add(openNotebook()?.model);
     fill(chips, server.models.filter(({ id }) => used.has(id)).map(chip));
   }
 
@@ -120,7 +126,7 @@ export function mount(element) {
 
   on('ready presets opened', drawChooser);
   on('ready draft opened presets', drawMark);
-  on('ready models sides', drawChips);
+  on('ready models sides page notebook', drawChips);
   on('ready view', drawView);
   element.append(
     h(
@@ -135,6 +141,7 @@ export function mount(element) {
       ),
       navigation(),
       h('div.preset', {}, chooser, mark),
+      save,
       menu,
       file,
       h('span.grow'),
@@ -143,6 +150,15 @@ export function mount(element) {
     ),
   );
   islandMounted('header');
+}
+
+async function compare() {
+  try {
+    const { openDiff } = await import('./studio/diff.js');
+    openDiff();
+  } catch (error) {
+    complain(error);
+  }
 }
 
 function button(key, onclick) {

@@ -4,7 +4,7 @@ import { h, iconButton } from './dom.js';
 import { t } from './text.js';
 
 const FIELDS = 'textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=button])';
-const GROUPS = ['conversation', 'sides', 'preset', 'page'];
+const GROUPS = ['conversation', 'sides', 'preset', 'notebook', 'page'];
 const IS_MAC = /Mac|iP(hone|ad|od)/.test(navigator.platform);
 const NAMES = { ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', Escape: 'Esc' };
 

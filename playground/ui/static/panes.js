@@ -2,11 +2,14 @@
 
 import { notice } from './dialogs.js';
 import { fill, h, icon } from './dom.js';
+import { findingsBadge, findingsList } from './findings.js';
 import { keysOf, register } from './keys.js';
 import { menu } from './menu.js';
+import { lensControl } from './lens.js';
 import { islandMounted } from './page.js';
 import { pane } from './pane.js';
 import './preview.js';
+import { promptSwitch } from './prompt.js';
 import { current, onEvent } from './run.js';
 import { MOST_SIDES, addSide, duplicateSide, expandSide, expandedSide, letterOf, removeSide } from './sides.js';
 import { undo } from './steps.js';
@@ -30,6 +33,7 @@ export function mount(element) {
       t(`panes.${name}`),
     ),
   );
+  tabs[1].append(findingsBadge());
   const looks = [false, true].map((raw) =>
     h(
       'button',
@@ -195,12 +199,15 @@ export function mount(element) {
       'div.toolbar',
       {},
       h('div.tabs', { role: 'tablist' }, tabs),
+      promptSwitch(),
       legend,
+      lensControl(),
       h('span.grow'),
       jumps,
       more.list,
       more.button,
     ),
+    findingsList(),
     sides,
   );
   islandMounted('panes');

@@ -5,7 +5,7 @@ let mounted;
 const ready = new Promise((resolve) => (mounted = resolve));
 const lines = new Map(); // by name: its hooks, what of its text was read, and who reads it
 
-/** `wire` carries the calls and the chat's runs, `page_wire` what other pages have written. */
+/** `wire` carries the calls and the chat's runs; the others one run each at a time, beside it. */
 export function mount(element, given) {
   const line = { hooks: given, part: 0, seen: 0, reader: null };
   lines.set(given.name, line);
