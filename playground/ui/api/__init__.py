@@ -12,6 +12,7 @@ from typing import Protocol
 from playground.services import Workbench
 from playground.ui.api.answers import AnswerCalls
 from playground.ui.api.binding import Binding, Call, Stream
+from playground.ui.api.examples import ExampleCalls
 from playground.ui.api.notebook import NotebookCalls
 from playground.ui.api.presets import PresetCalls
 from playground.ui.api.prompts import PromptCalls
@@ -57,6 +58,7 @@ class PageApi:
             PresetCalls(workbench, strings),
             StudioCalls(workbench, strings),
             ShiftCalls(workbench),
+            ExampleCalls(),
             *self._writers,
         ]
 

@@ -8,6 +8,8 @@ import { register } from './keys.js';
 import { server, session, on, touch } from './store.js';
 import { t } from './text.js';
 
+const DATA_FILES = '.json,.jsonl,.ndjson,.csv,.txt';
+
 export function exampleList() {
   const list = h('ol.examples', { 'aria-label': t('editor.examples') });
   const foldAll = iconButton('fold', '', () => {
@@ -17,11 +19,13 @@ export function exampleList() {
   });
   const add = h('button.small.add', { type: 'button', onclick: () => insert(blank()) }, icon('plus'), t('editor.add'));
   const paste = h('button.small', { type: 'button', onclick: () => openPaste() }, t('editor.paste'));
-  const file = h(
-    'button.small',
-    { type: 'button', onclick: async () => (await import('./examples/file.js')).openFile(append) },
-    t('editor.from_file'),
-  );
+  const chooser = h('input', { type: 'file', accept: DATA_FILES, hidden: true, tabIndex: -1 });
+  chooser.addEventListener('change', async () => {
+    const [chosen] = chooser.files;
+    if (chosen) (await import('./examples/file.js')).openFile(chosen, append);
+    chooser.value = '';
+  });
+  const file = h('button.small', { type: 'button', onclick: () => chooser.click() }, t('editor.from_file'));
   const shots = firstK(() => {
     cards.forEach((card) => card.sync());
     drawCounts();
@@ -33,7 +37,7 @@ export function exampleList() {
     h('div.section-head', {}, h('h3', {}, t('editor.examples')), foldAll),
     shots.element,
     list,
-    h('div.example-adds', {}, add, paste, file),
+    h('div.example-adds', {}, add, paste, file, chooser),
   );
   let cards = new Map(); // example -> card
 
