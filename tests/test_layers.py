@@ -34,7 +34,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "transformers": ("engines/transformers", "experiments/pair_", "experiments/bench_generate"),
     "openai": ("engines/server",),
     "keyring": ("engines/server/keys",),
-    "huggingface_hub": ("models/", "engines/transformers"),
+    "huggingface_hub": ("models/", "engines/transformers", "presets/hub"),
     "filelock": ("experiments/run_files", "models/", "services/downloads"),
     "rouge_score": ("experiments/metrics",),
     "bm25s": ("experiments/retrieve",),

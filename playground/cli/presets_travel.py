@@ -206,6 +206,65 @@ def presets_history(
             typer.echo(f"{'  ' * depth}{node.name} {node.hash[:12]}{said[node.link]}{here}{mark}")
 
 
+@presets_app.command("push")
+def presets_push(
+    name: PresetName,
+    repository: Annotated[str, typer.Argument(help="OWNER/NAME of a dataset repository on the Hub.")],
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another preset there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a preset into a dataset repository on the Hub; a new repository is private."""
+    from playground.presets.hub import push
+
+    with reported():
+        done = push(_library().load(name), repository, public=public, overwrite=overwrite)
+        if as_json:
+            row = {"repository": done.repository, "path": done.path, "commit": done.commit or None}
+            print_json({**row, "created": done.created})
+        elif done.commit:
+            made = ", which was made" if done.created else ""
+            typer.echo(f"{done.path} is in {done.repository}{made} (commit {done.commit[:12]})")
+        else:
+            typer.echo(f"{done.path} in {done.repository} is the same already")
+
+
+@presets_app.command("pull")
+def presets_pull(
+    repository: Annotated[str, typer.Argument(help="OWNER/NAME of a dataset repository on the Hub.")],
+    name: Annotated[str | None, typer.Argument(help="One preset; all by default.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace presets of the same names.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Save the presets of a dataset repository as your own; exit 1 if one of them was not."""
+    from playground.errors import PresetError
+    from playground.presets.hub import pull
+
+    with reported():
+        library = _library()
+        rows: list[dict[str, str | None]] = []
+        for found in pull(repository, name, revision=revision):
+            error, path = found.error, None
+            if found.preset is not None:
+                try:
+                    path = str(library.save(found.preset, overwrite=overwrite))
+                except PresetError as refused:
+                    error = str(refused)
+            rows.append({"name": found.name, "path": path, "error": error or None})
+        if as_json:
+            print_json({"presets": rows})
+        else:
+            for row in rows:
+                typer.echo(f"{row['name']}: {row['error'] or 'saved as ' + str(row['path'])}")
+            if not rows:
+                typer.echo(f"{repository} holds no presets", err=True)
+        if any(row["error"] for row in rows):
+            raise typer.Exit(1)
+
+
 def _library() -> PresetLibrary:
     from playground.presets.library import PresetLibrary
     from playground.settings import Settings

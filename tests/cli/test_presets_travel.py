@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from playground.cli.app import main
+from tests.presets.hub_server import TOKEN, SmallHub
 
 Run = Callable[..., str]
 FIXTURES = Path(__file__).parents[1] / "imports" / "fixtures"
@@ -109,6 +110,32 @@ def test_export(run: Run, tmp_path: Path, capfdbinary: pytest.CaptureFixture[byt
     assert "no format 'docx'" in run("export", "friendly", "--to", "docx", code=1)
     shown = json.loads(run("export", "friendly", "--to", "alpaca", "--json"))
     assert any("system text" in sentence for sentence in shown["lost"])
+
+
+def test_push_and_pull(run: Run, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import close_session, constants
+
+    server = SmallHub()
+    try:
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        run("import", str(FIXTURES / "rows/alpaca.json"), "--as", "garden")
+        assert "which was made" in run("push", "garden", "me/prompts")
+        assert "the same already" in run("push", "garden", "me/prompts")
+        before = (own / "garden.yaml").read_bytes()
+        (own / "garden.yaml").unlink()
+        assert "garden: saved as" in run("pull", "me/prompts")
+        assert (own / "garden.yaml").read_bytes() == before
+        server.repositories["me/prompts"].files["presets/bad.yaml"] = b"nmae: x"
+        shown = json.loads(run("pull", "me/prompts", "--overwrite", "--json", code=1))
+        assert [(p["name"], p["error"] is None) for p in shown["presets"]] == [
+            ("bad", False),
+            ("garden", True),
+        ]
+    finally:
+        close_session()
+        server.close()
 
 
 def test_schema_link_and_history(run: Run, own: Path) -> None:
