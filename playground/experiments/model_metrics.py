@@ -92,7 +92,6 @@ class _Scorer:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._specs = {spec.name: spec for spec in run.plan.assistants}
         self._ways: dict[str, Callable[[Answer, Question], dict[str, tuple[float | None, int]]]] = {
             "reference_logprob": self._reference,
             "perplexity": self._perplexity,
@@ -110,8 +109,8 @@ class _Scorer:
         return [Score(part, *answer.key, value, tokens) for part, (value, tokens) in values.items()]
 
     def _reference(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
-        prompt = self._run.prompt_of(self._specs[answer.assistant], question, answer.turn, answer.sample)
-        engine = self._run.host.engine(self._specs[answer.assistant].model)
+        prompt = self._run.prompt_of(self._run.spec(answer.assistant), question, answer.turn, answer.sample)
+        engine = self._run.host.engine(self._run.spec(answer.assistant).model)
         target = [Piece(prompt.lead + question.turns[answer.turn].reference, _ANSWER)]
         scores = engine.score(prompt.pieces, target, exact=self._run.plan.exact, cancel=self._run.cancel)
         return {"reference_logprob": _mean_logprob(scores)}
@@ -119,7 +118,7 @@ class _Scorer:
     def _perplexity(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
         model = self._run.plan.scorer
         renderer = self._run.host.assistant(model, None).renderer
-        talk = self._run.talk(self._specs[answer.assistant], question, answer.turn, answer.sample)
+        talk = self._run.talk(self._run.spec(answer.assistant), question, answer.turn, answer.sample)
         prompt = renderer.render(talk)
         scores = self._given(model, prompt, answer)
         mean, n = _mean_logprob(scores)

@@ -146,6 +146,14 @@ class Run:
                 f"The run was cancelled; what is finished is kept. Go on with: --resume {self.folder}"
             )
 
+    def know(self, specs: Sequence[AssistantSpec]) -> None:
+        """Take assistants that the plan does not name, such as a search's candidates."""
+        self._by_name.update({spec.name: spec for spec in specs})
+
+    def spec(self, name: str) -> AssistantSpec:
+        """The assistant of that name."""
+        return self._by_name[name]
+
     def ask(self, specs: Sequence[AssistantSpec], questions: Sequence[Question], phase: str = "") -> None:
         """Have every assistant answer every turn of every question, as far as that is not done.
 
@@ -156,6 +164,7 @@ class Run:
             ExperimentError: No assistant could be asked at all.
             JournalError: The disk is full.
         """
+        self.know(specs)
         samples = self.plan.samples
         keys = [
             (spec.name, question.id, turn, sample)
