@@ -1,0 +1,228 @@
+"""What verdicts add up to: win rates, mean scores, position bias, win rates at equal length, agreement.
+
+Nothing is asked here; verdicts that did not parse are counted and left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from playground.experiments.judge_prompts import Preference
+from playground.experiments.statistics import Interval, interval
+
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One line of ``verdicts.jsonl``.
+
+    Attributes:
+        first, second: The assistants in the order shown; ``second`` is empty for a score.
+        score: From 1 to 10. choice: Which was preferred. Both None where ``problem`` says why.
+        text: What the judge wrote.
+        retry: The judge could not be asked; it is asked again on resume.
+        lengths: Characters of the two answers.
+    """
+
+    judge: str
+    aspect: str
+    question: str
+    turn: int
+    sample: int
+    first: str
+    second: str
+    score: float | None
+    choice: Preference | None
+    text: str
+    problem: str | None = None
+    retry: bool = False
+    lengths: tuple[int, int] = (0, 0)
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int, str, str]:
+        """What a verdict is known by."""
+        return self.judge, self.aspect, self.question, self.turn, self.sample, self.first, self.second
+
+
+@dataclass(frozen=True, slots=True)
+class PairFigures:
+    """One assistant against another under one judge and aspect.
+
+    Attributes:
+        win_rate: Of the one over the other, both orders and ties as halves, over questions.
+        length_controlled: The same at equal length, by a logistic regression on tanh of the standardized
+            difference of lengths, as AlpacaEval 2 does without its question terms (arXiv 2404.04475).
+        first_share: Of the decided verdicts, how many preferred the answer shown first; 0.5 without bias.
+        flipped: Of the pairs judged in both orders, how many verdicts followed the position.
+        ties, unparsable, failed, n: Verdicts.
+    """
+
+    judge: str
+    aspect: str
+    assistant: str
+    reference: str
+    win_rate: Interval | None
+    length_controlled: float | None
+    first_share: float | None
+    flipped: float | None
+    ties: int
+    unparsable: int
+    failed: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFigures:
+    """One assistant's scores from 1 to 10 under one judge and aspect, for a turn (0 for all)."""
+
+    judge: str
+    aspect: str
+    assistant: str
+    turn: int
+    score: Interval | None
+    unparsable: int
+    failed: int
+    n: int
+
+
+def score_figures(verdicts: Sequence[Verdict], *, seed: int = 0) -> list[ScoreFigures]:
+    """Mean scores; verdicts that did not parse are counted and left out."""
+    groups: dict[tuple[str, str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        if not verdict.second:
+            groups.setdefault((verdict.judge, verdict.aspect, verdict.first), []).append(verdict)
+    found = []
+    for (judge, aspect, name), group in groups.items():
+        turns = sorted({verdict.turn for verdict in group})
+        for turn in (0, *((t + 1 for t in turns) if len(turns) > 1 else ())):
+            part = [v for v in group if turn in (0, v.turn + 1)]
+            by_question: dict[str, list[float]] = {}
+            for verdict in part:
+                if verdict.score is not None:
+                    by_question.setdefault(verdict.question, []).append(verdict.score)
+            means = [sum(values) / len(values) for values in by_question.values()]
+            found.append(
+                ScoreFigures(
+                    judge, aspect, name, turn, interval(means, seed=seed), _unparsable(part), _failed(part),
+                    len(part),
+                )
+            )  # fmt: skip
+    return found
+
+
+def pair_figures(verdicts: Sequence[Verdict], reference: str, *, seed: int = 0) -> list[PairFigures]:
+    """Win rates over the reference; verdicts that did not parse are counted and left out."""
+    groups: dict[tuple[str, str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.second and reference in (verdict.first, verdict.second):
+            one = verdict.second if verdict.first == reference else verdict.first
+            groups.setdefault((verdict.judge, verdict.aspect, one), []).append(verdict)
+    return [
+        _figures(judge, aspect, one, reference, group, seed) for (judge, aspect, one), group in groups.items()
+    ]
+
+
+def _figures(
+    judge: str, aspect: str, one: str, reference: str, group: Sequence[Verdict], seed: int
+) -> PairFigures:
+    read = [verdict for verdict in group if verdict.choice is not None]
+    wins: dict[str, list[float]] = {}
+    gaps: list[float] = []
+    won: list[float] = []
+    for verdict in read:
+        shown_first = verdict.first == one
+        value = 0.5 if verdict.choice == "tie" else float((verdict.choice == "first") == shown_first)
+        wins.setdefault(verdict.question, []).append(value)
+        mine, theirs = verdict.lengths if shown_first else verdict.lengths[::-1]
+        gaps.append(mine - theirs)
+        won.append(value)
+    decided = [verdict for verdict in read if verdict.choice != "tie"]
+    means = [sum(values) / len(values) for values in wins.values()]
+    return PairFigures(
+        judge, aspect, one, reference,
+        interval(means, seed=seed),
+        length_controlled(won, gaps),
+        sum(v.choice == "first" for v in decided) / len(decided) if decided else None,
+        _flipped(read),
+        len(read) - len(decided), _unparsable(group), _failed(group), len(group),
+    )  # fmt: skip
+
+
+def _flipped(read: Sequence[Verdict]) -> float | None:
+    """Of the pairs judged in both orders, the share whose verdict changed with the order."""
+    by_pair: dict[tuple[str, int, int], list[str]] = {}
+    for verdict in read:
+        winner = {"first": verdict.first, "second": verdict.second, "tie": ""}[str(verdict.choice)]
+        by_pair.setdefault((verdict.question, verdict.turn, verdict.sample), []).append(winner)
+    both = [winners for winners in by_pair.values() if len(winners) == 2]
+    return sum(winners[0] != winners[1] for winners in both) / len(both) if both else None
+
+
+def length_controlled(won: Sequence[float], gaps: Sequence[float]) -> float | None:
+    """The win rate that would be expected at equal length; None for no verdicts.
+
+    Args:
+        won: 1, 0 or 0.5 a verdict.
+        gaps: Characters of the winner-to-be's answer less the other's.
+    """
+    if not won:
+        return None
+    y = np.asarray(won, np.float64)
+    d = np.asarray(gaps, np.float64)
+    spread = float(d.std()) or float(np.abs(d).max())
+    x = np.column_stack([np.ones_like(y), np.tanh(d / spread) if spread else np.zeros_like(y)])
+    beta = np.zeros(2)
+    # Newton's method; a small ridge keeps separable verdicts finite.
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-x @ beta))
+        hessian = x.T @ (x * (p * (1 - p))[:, None]) + _RIDGE * np.eye(2)
+        step = np.linalg.solve(hessian, x.T @ (y - p) - _RIDGE * beta)
+        beta = np.clip(beta + step, -30, 30)
+        if float(np.abs(step).max()) < 1e-10:
+            break
+    return float(1 / (1 + math.exp(-float(beta[0]))))
+
+
+Vote = Literal["one", "other", "tie"]
+
+
+def agreement(
+    verdicts: Sequence[Verdict], votes: Mapping[tuple[str, int, str, str], Vote]
+) -> tuple[float | None, int]:
+    """How often judge and people prefer the same side, and on how many pairs that was compared.
+
+    A pair's verdict is that of both orders together; where they contradict, it is a tie.
+
+    Args:
+        verdicts: Of pairs.
+        votes: By question, turn from 0, and the two assistants' names.
+    """
+    points: dict[tuple[str, int, str, str], list[float]] = {}
+    for verdict in verdicts:
+        if verdict.choice is None or not verdict.second:
+            continue
+        for one, other, sign in ((verdict.first, verdict.second, 1), (verdict.second, verdict.first, -1)):
+            key = (verdict.question, verdict.turn, one, other)
+            if key in votes:
+                value = {"first": 1.0, "second": -1.0, "tie": 0.0}[verdict.choice] * sign
+                points.setdefault(key, []).append(value)
+    same = 0
+    for key, values in points.items():
+        total = sum(values)
+        said: Vote = "one" if total > 0 else "other" if total < 0 else "tie"
+        same += said == votes[key]
+    return (same / len(points) if points else None), len(points)
+
+
+def _unparsable(verdicts: Sequence[Verdict]) -> int:
+    return sum(v.problem is not None and not v.retry for v in verdicts)
+
+
+def _failed(verdicts: Sequence[Verdict]) -> int:
+    return sum(v.retry for v in verdicts)
