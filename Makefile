@@ -62,6 +62,11 @@ soak: $(VENV)/.test-installed
 fuzz: $(VENV)/.test-installed
 	$(BIN)/pytest -q tests/presets tests/prompts tests/chat tests/test_datafiles.py tests/engines/test_stopping.py --hypothesis-profile=campaign
 
+# How soon the page's counts and prompts follow a keystroke, in Chromium; into docs/benchmarks.md, "The page".
+.PHONY: page-times
+page-times: $(VENV)/.test-installed browser
+	$(BIN)/pytest -q -s tests/ui/page_times.py
+
 bench: $(VENV)/.installed
 	$(BIN)/playground bench $(ARGS)
 
