@@ -58,6 +58,7 @@ format: $(VENV)/.test-installed
 # Long campaigns, whose results with their date go into docs/.
 soak: $(VENV)/.test-installed
 	$(BIN)/pytest -q tests/engines/soak.py
+	$(BIN)/pytest -q -s tests/engines/soak_memory.py
 
 fuzz: $(VENV)/.test-installed
 	$(BIN)/pytest -q tests/presets tests/prompts tests/chat tests/test_datafiles.py tests/engines/test_stopping.py --hypothesis-profile=campaign

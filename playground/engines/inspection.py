@@ -1,7 +1,7 @@
 """Reads what a GGUF says of itself in a throw-away process, within limits of time and memory.
 
 A file that somebody else made may be anything. What comes back is a checked value; the process that parsed
-the file is gone. Run by ``inspect_gguf`` as ``python -m`` this module with the path as its argument.
+the file is gone. Run as ``python -m`` this module, asked over stdin.
 """
 
 from __future__ import annotations
@@ -10,54 +10,87 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 import playground
+from playground.engines.estimate import MemoryEstimate, estimate_memory
 from playground.engines.llamacpp.gguf_header import GgufHeader, read_header
-from playground.errors import ModelLoadError, PlaygroundError
+from playground.engines.spec import EngineSpec
+from playground.errors import EngineMissingError, ModelLoadError, PlaygroundError
 
-_LONGEST_S = 30.0
+LONGEST_S = 60.0
 _CPU_S = 20
 _MEMORY_BYTES = 2 << 30
 # What a header with many tensors and a long chat template comes to, many times over.
 _LONGEST_ANSWER = 32 << 20
 
 
+class _Question(msgspec.Struct):
+    """What is to be read; with a spec, also what each of these contexts would take."""
+
+    path: str
+    spec: EngineSpec | None = None
+    contexts: tuple[int, ...] = ()
+
+
 class _Answer(msgspec.Struct):
     """The header, or why there is none."""
 
     header: GgufHeader | None = None
+    estimates: tuple[MemoryEstimate, ...] = ()
     error: str = ""
 
 
-def inspect_gguf(path: Path, *, timeout_s: float = _LONGEST_S) -> GgufHeader:
+def inspect_gguf(path: Path, *, timeout_s: float = LONGEST_S) -> GgufHeader:
     """The checked header of ``path``, read by another process.
 
     Raises:
         ModelLoadError: It is missing or no usable GGUF, or reading it took more than it may.
     """
-    too_much = ModelLoadError(
-        f"{path.name} is not a usable GGUF model: reading what it says of itself took more time or "
-        "memory than any model's does. Download or convert it again."
-    )
+    header = _ask(_Question(str(path)), timeout_s).header
+    assert header is not None
+    return header
+
+
+def inspect_memory(
+    spec: EngineSpec, contexts: Sequence[int] = (), *, timeout_s: float = LONGEST_S
+) -> tuple[MemoryEstimate, ...]:
+    """What the GGUF of ``spec`` takes once loaded, for each context; for the spec's own where none is named.
+
+    Nothing is loaded: another process asks the library for its figures.
+
+    Raises:
+        ModelLoadError: As ``inspect_gguf``.
+        EngineMissingError: llama.cpp is not installed.
+    """
+    return _ask(_Question(spec.path, spec, tuple(contexts)), timeout_s).estimates
+
+
+def _ask(question: _Question, timeout_s: float) -> _Answer:
+    name = Path(question.path).name
     found_in = str(Path(playground.__file__).parent.parent)
     search = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), found_in]))
     process = subprocess.Popen(
-        [sys.executable, "-m", "playground.engines.inspection", str(path)],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "playground.engines.inspection"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": search},
+        env={**os.environ, "PYTHONPATH": search, "GGML_NO_BACKTRACE": "1"},
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
+    assert process.stdin is not None
     assert process.stdout is not None
     alarm = threading.Timer(timeout_s, process.kill)
     alarm.start()
     try:
         with process.stdout:
+            with suppress(OSError), process.stdin:
+                process.stdin.write(msgspec.msgpack.encode(question))
             data = process.stdout.read(_LONGEST_ANSWER + 1)
     finally:
         alarm.cancel()
@@ -66,22 +99,64 @@ def inspect_gguf(path: Path, *, timeout_s: float = _LONGEST_S) -> GgufHeader:
     try:
         answer = msgspec.msgpack.decode(data, type=_Answer)
     except msgspec.DecodeError:
-        raise too_much from None
-    if answer.header is None:
+        raise ModelLoadError(
+            f"{name} is not a usable GGUF model: the process that read what it says of itself took too "
+            "much time or memory, or crashed. Download or convert it again."
+        ) from None
+    if answer.error:
         raise ModelLoadError(answer.error)
-    return answer.header
+    return answer
 
 
 def main() -> None:
-    """Print the header of the file that is named on the command line."""
+    """Answer the question on stdin."""
+    pipe_in, pipe_out = os.dup(0), os.dup(1)
+    # Native code may print what it likes.
+    os.dup2(2, 1)
+    with os.fdopen(pipe_in, "rb") as file:
+        question = msgspec.msgpack.decode(file.read(), type=_Question)
     _limit()
     try:
-        answer = _Answer(read_header(Path(sys.argv[1])))
+        header = read_header(Path(question.path))
+        estimates = _estimates(header, question.spec, question.contexts) if question.spec else ()
+        answer = _Answer(header, estimates)
     except PlaygroundError as error:
         answer = _Answer(error=str(error))
     except OSError as error:
-        answer = _Answer(error=f"{Path(sys.argv[1]).name} cannot be read: {error.strerror}.")
-    sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
+        answer = _Answer(error=f"{Path(question.path).name} cannot be read: {error.strerror}.")
+    with os.fdopen(pipe_out, "wb") as file:
+        file.write(msgspec.msgpack.encode(answer))
+
+
+def _estimates(header: GgufHeader, spec: EngineSpec, contexts: Sequence[int]) -> tuple[MemoryEstimate, ...]:
+    try:
+        from playground.engines.llamacpp import plan
+        from playground.engines.llamacpp.native import lib
+        from playground.engines.llamacpp.simulation import simulate
+    except ImportError as error:
+        raise EngineMissingError(
+            "llama.cpp is not installed; install it with: pip install llama-cpp-python"
+        ) from error
+    path = Path(spec.path)
+    specs = [replace(spec, n_ctx=n) for n in contexts] or [spec]
+    sizes = [plan.choose_n_ctx(one, header) for one in specs]
+    tuning = plan.expected_tuning(spec, path, header)
+    layouts = [plan.layout(one, header, n, tuning) for one, n in zip(specs, sizes, strict=True)]
+    gpu_layers = 0
+    if lib.llama_supports_gpu_offload():
+        gpu_layers = header.number("block_count") + 1 if spec.n_gpu_layers is None else spec.n_gpu_layers
+    native = simulate(path, layouts, n_lanes=spec.n_lanes, n_gpu_layers=spec.n_gpu_layers)
+    return tuple(
+        estimate_memory(
+            header,
+            taken,
+            n_ctx=n,
+            n_cells=layout.n_cells,
+            logits_rows=layout.n_batch - layout.n_seqs,
+            n_gpu_layers=gpu_layers,
+        )
+        for taken, n, layout in zip(native, sizes, layouts, strict=True)
+    )
 
 
 def _limit() -> None:

@@ -50,6 +50,26 @@ class ContextOptions:
         return False
 
 
+def native_params(options: ContextOptions) -> object:
+    """The same as the library takes it."""
+    params = lib.llama_context_default_params()
+    params.n_ctx = options.n_cells
+    params.n_batch = options.n_batch
+    params.n_ubatch = min(options.n_ubatch, options.n_batch)
+    params.n_seq_max = options.n_seqs
+    params.n_threads = params.n_threads_batch = options.n_threads
+    params.flash_attn_type = (
+        lib.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attn else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    )
+    params.type_k = getattr(lib, f"GGML_TYPE_{options.k_type.upper()}")
+    params.type_v = getattr(lib, f"GGML_TYPE_{options.v_type.upper()}")
+    params.kv_unified = True
+    # Sliding-window layers keep every cell, or a shared prefix could not be taken up again.
+    params.swa_full = True
+    params.no_perf = True
+    return params
+
+
 class Context:
     """One native context of a model.
 
@@ -60,23 +80,8 @@ class Context:
     def __init__(self, model: Model, options: ContextOptions) -> None:
         self.options = options
         self.n_vocab = model.vocab.size
-        params = lib.llama_context_default_params()
-        params.n_ctx = options.n_cells
-        params.n_batch = options.n_batch
-        params.n_ubatch = min(options.n_ubatch, options.n_batch)
-        params.n_seq_max = options.n_seqs
-        params.n_threads = params.n_threads_batch = options.n_threads
-        params.flash_attn_type = (
-            lib.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attn else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        )
-        params.type_k = getattr(lib, f"GGML_TYPE_{options.k_type.upper()}")
-        params.type_v = getattr(lib, f"GGML_TYPE_{options.v_type.upper()}")
-        params.kv_unified = True
-        # Sliding-window layers keep every cell, or a shared prefix could not be taken up again.
-        params.swa_full = True
-        params.no_perf = True
         log.mark()
-        self.handle = lib.llama_init_from_model(model.handle, params)
+        self.handle = lib.llama_init_from_model(model.handle, native_params(options))
         if not self.handle:
             raise ModelLoadError(
                 f"{model.path.name} could not be run with a context of {options.n_cells:,} tokens: "

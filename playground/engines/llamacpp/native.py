@@ -34,7 +34,7 @@ class NativeLog:
     """
 
     def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=200)
+        self._lines: deque[str] = deque(maxlen=4000)
         self._part = ""
         self._lock = threading.Lock()
         self._started = False
@@ -55,11 +55,14 @@ class NativeLog:
         with self._lock:
             self._lines.clear()
 
+    def lines(self) -> list[str]:
+        """What was logged since the mark, as far as it is kept."""
+        with self._lock:
+            return list(self._lines)
+
     def reason(self) -> str:
         """The line that best explains a failure, or an empty text."""
-        with self._lock:
-            lines = list(self._lines)
-        errors = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]
+        errors = [line for line in self.lines() if "error" in line.lower() or "fail" in line.lower()]
         if not errors:
             return ""
         # The first line says what was wrong; those after it only pass the failure on.

@@ -10,7 +10,7 @@ from playground.engines.llamacpp.fingerprint import file_fingerprint, machine
 from playground.engines.llamacpp.gguf_header import GgufHeader
 from playground.engines.llamacpp.model import Model
 from playground.engines.llamacpp.native import library_version
-from playground.engines.llamacpp.probe import Tuning, Wishes, tune
+from playground.engines.llamacpp.probe import Tuning, Wishes, recall, tune
 from playground.engines.memory import available_bytes, fit_refusal
 from playground.engines.spec import EngineSpec
 from playground.errors import ModelLoadError
@@ -61,13 +61,28 @@ def n_cells(spec: EngineSpec, header: GgufHeader, n_ctx: int) -> int:
 
 def choose_tuning(spec: EngineSpec, model: Model) -> Tuning:
     """The fastest layout as far as the spec leaves it open; remembered in the spec's folder."""
-    small = model.header.size_bytes < SMALLEST_PROBED_BYTES
-    file = Path(spec.cache_dir) / "tuning.json" if spec.cache_dir and not small else None
+    file, key = _memory_of_tunings(spec, model.path, model.header)
+    return tune(model, _wishes(spec), remembered_in=file, key=key)
+
+
+def expected_tuning(spec: EngineSpec, path: Path, header: GgufHeader) -> Tuning:
+    """What ``choose_tuning`` will say, as far as that is known before the model is loaded."""
+    file, key = _memory_of_tunings(spec, path, header)
+    wishes = _wishes(spec)
+    return recall(wishes, remembered_in=file, key=key) or wishes.default()
+
+
+def _wishes(spec: EngineSpec) -> Wishes:
     # The library quantizes V with flash attention alone.
     flash_attn = True if spec.v_type != "f16" else spec.flash_attn
-    wishes = Wishes(flash_attn, spec.n_ubatch, spec.n_threads)
-    key = f"{file_fingerprint(model.path)} {library_version()} {machine()}" if file else ""
-    return tune(model, wishes, remembered_in=file, key=key)
+    return Wishes(flash_attn, spec.n_ubatch, spec.n_threads)
+
+
+def _memory_of_tunings(spec: EngineSpec, path: Path, header: GgufHeader) -> tuple[Path | None, str]:
+    """The file of what was measured, None for models too small to measure, and this model's key there."""
+    if not spec.cache_dir or header.size_bytes < SMALLEST_PROBED_BYTES:
+        return None, ""
+    return Path(spec.cache_dir) / "tuning.json", f"{file_fingerprint(path)} {library_version()} {machine()}"
 
 
 def layout(spec: EngineSpec, header: GgufHeader, n_ctx: int, tuning: Tuning) -> ContextOptions:

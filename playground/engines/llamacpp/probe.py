@@ -68,16 +68,28 @@ def tune(model: Model, wishes: Wishes, *, remembered_in: Path | None, key: str) 
     decided = None not in (wishes.flash_attn, wishes.n_ubatch, wishes.n_threads)
     if decided or remembered_in is None:
         return default
-    # What was decided by the caller shapes what is best in the rest.
-    key = f"{key} {wishes.flash_attn} {wishes.n_ubatch} {wishes.n_threads}"
-    known = _read(remembered_in)
+    known = recall(wishes, remembered_in=remembered_in, key=key)
+    if known is not None:
+        return known
+    found = _measure_all(model, wishes, default)
+    _write(remembered_in, _read(remembered_in) | {_full_key(key, wishes): asdict(found)})
+    return found
+
+
+def recall(wishes: Wishes, *, remembered_in: Path | None, key: str) -> Tuning | None:
+    """What was measured before, or None."""
+    if remembered_in is None:
+        return None
     try:
-        values = known[key]
+        values = _read(remembered_in)[_full_key(key, wishes)]
         return Tuning(bool(values["flash_attn"]), int(values["n_ubatch"]), int(values["n_threads"]))
     except (KeyError, TypeError, ValueError):
-        found = _measure_all(model, wishes, default)
-        _write(remembered_in, known | {key: asdict(found)})
-        return found
+        return None
+
+
+def _full_key(key: str, wishes: Wishes) -> str:
+    """What was decided by the caller shapes what is best in the rest."""
+    return f"{key} {wishes.flash_attn} {wishes.n_ubatch} {wishes.n_threads}"
 
 
 def _measure_all(model: Model, wishes: Wishes, default: Tuning) -> Tuning:
