@@ -74,6 +74,7 @@ class _EngineCache:
     chunks: OrderedDict[tuple[object, ...], _Known] = field(default_factory=OrderedDict)
     whole: OrderedDict[tuple[Piece, ...], Encoded] = field(default_factory=OrderedDict)
     tokens: int = 0
+    last: tuple[tuple[Piece, ...], Encoded] | None = None
     misfits: int = 0  # windows in a row whose bytes were not the text's
 
 
@@ -93,8 +94,13 @@ class EncodingCache:
         pieces = tuple(piece for piece in pieces if piece.text)
         with self._lock:
             cache = self._caches.setdefault(engine, _EngineCache())
+        last = cache.last
+        if last is not None and last[0] == pieces:  # whoever fits a prompt asks for it again
+            return last[1]
         known = self._from_chunks(engine, cache, pieces) if pieces and cache.misfits < MOST_MISFITS else None
-        return known if known is not None else self._whole(engine, cache, pieces)
+        encoded = known if known is not None else self._whole(engine, cache, pieces)
+        cache.last = pieces, encoded
+        return encoded
 
     def _from_chunks(self, engine: Engine, cache: _EngineCache, pieces: tuple[Piece, ...]) -> Encoded | None:
         chunks = _chunks(pieces)

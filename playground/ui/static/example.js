@@ -161,8 +161,10 @@ export function setText(area, text) {
   area.value = text;
   autosize(area);
   if (!focused) return;
-  let same = 0;
   const most = Math.min(before.length, text.length);
-  while (same < most && before.at(-1 - same) === text.at(-1 - same)) same += 1;
-  area.setSelectionRange(text.length - same, text.length - same);
+  let head = 0;
+  while (head < most && before[head] === text[head]) head += 1;
+  let tail = 0;
+  while (tail < most - head && before.at(-1 - tail) === text.at(-1 - tail)) tail += 1;
+  area.setSelectionRange(text.length - tail, text.length - tail);
 }
