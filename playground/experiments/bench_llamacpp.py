@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from playground.engines.base import Delta
+from playground.engines.batching.stats import rank_of, row_stats
 from playground.engines.load import EngineSpec, open_engine
 from playground.experiments.bench_baseline import HighLevel
 from playground.experiments.bench_model import write_random_model
@@ -139,6 +142,20 @@ def _scoring(options: BenchOptions) -> Iterator[Row]:
     other.close()
     against = "its echo with logprobs"
     yield median_row(f"score {options.scored} tokens, wide vocabulary", "s", *times, 12, against=against)
+    numpy_s = describing_s(options.scored, options.wide.n_vocab)
+    whole_s = statistics.median(times[0])
+    work = "of that, numpy: ranks, entropies, alternatives"
+    yield Row(work, "s", numpy_s, whole_s, whole_s / numpy_s, 20, "the whole scoring")
+
+
+def describing_s(n_tokens: int, n_vocab: int) -> float:
+    """Seconds that ranks, entropies and ten alternatives take over random logits ``[n_tokens, n_vocab]``."""
+    row = np.random.default_rng(1).normal(size=n_vocab).astype(np.float32)
+    started = time.perf_counter()
+    for token in range(n_tokens):
+        row_stats(row, 10)
+        rank_of(row, token)
+    return time.perf_counter() - started
 
 
 def _disk(options: BenchOptions, path: Path) -> Iterator[Row]:

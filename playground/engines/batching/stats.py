@@ -36,10 +36,11 @@ def row_stats(row: FloatArray, top: int) -> RowStats:
     weights = np.exp(shifted)
     total = float(weights.sum(dtype=np.float64))
     log_total = float(np.log(total))
-    # H = log Z - sum(p * shifted). A banned token has weight 0 and would give 0 * -inf.
-    if not np.isfinite(shifted.min()):
-        shifted = np.where(weights > 0, shifted, np.float32(0))
-    expected = float(np.dot(weights, shifted)) / total
+    # H = log Z - sum(p * shifted). A banned token has weight 0 and gives 0 * -inf.
+    with np.errstate(invalid="ignore"):
+        expected = float(np.dot(weights, shifted)) / total
+    if np.isnan(expected):
+        expected = float(np.dot(weights, np.where(weights > 0, shifted, np.float32(0)))) / total
     return RowStats(highest + log_total, max(log_total - expected, 0.0), top_ids(row, top))
 
 
