@@ -161,6 +161,8 @@ def print_figures(results: Results, *, turn: int = 0, category: str = "") -> Non
             value = cells.get((name, metric))
             row.append("" if value is None else f"{value.mean:.3g} ±{(value.high - value.low) / 2:.2g}")
         rows.append(tuple(row))
+    if not sys.stdout.isatty():
+        typer.echo("\t".join(("assistant", *metrics)))
     print_table(("assistant", *metrics), rows)
 
 

@@ -47,10 +47,13 @@ class Setting:
     Attributes:
         style: The manner that the examples show.
         rivals: By relation, every value it can have.
+        openings, closings: Other known ways to begin and end an answer, which say nothing.
     """
 
     style: ReplyStyle = field(default_factory=ReplyStyle)
     rivals: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    openings: Sequence[str] = ()
+    closings: Sequence[str] = ()
 
 
 Measure = Callable[[Asked, Answer, Setting], float | None]
@@ -107,7 +110,7 @@ def right(asked: Asked, answer: Answer, setting: Setting) -> float | None:
     """1 where the answer names entity and values, nothing that contradicts them, and ended by itself."""
     if not asked.values:
         return None
-    good = is_right(answer.text, asked.expected(), setting.style, setting.rivals)
+    good = is_right(answer.text, asked.expected(), _own_style(answer.text.strip(), setting), setting.rivals)
     return float(good and answer.finish_reason == "stop")
 
 
@@ -209,6 +212,13 @@ def corpus_metrics(texts: Sequence[str], *, seed: int = 0) -> dict[str, float | 
     cut = [words(text) for text in texts]
     distinct = whole.distinct if whole else tuple(distinct_n(cut, n) for n in (1, 2, 3))
     return dict(zip(CORPUS_METRICS, (*distinct, part.self_bleu, part.distance), strict=True))
+
+
+def _own_style(text: str, setting: Setting) -> ReplyStyle:
+    """The manner of this answer: that of the examples, or another known one where it begins or ends so."""
+    opening = next((known for known in setting.openings if text.startswith(known)), "")
+    closing = next((known for known in setting.closings if text.endswith(known)), "")
+    return ReplyStyle(opening, closing) if opening or closing else setting.style
 
 
 def _is_chinese(text: str) -> bool | None:

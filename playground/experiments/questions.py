@@ -66,6 +66,7 @@ class QuestionSet:
         format: The file's format, or ``pair``.
         problems: Rows that were passed over.
         rivals: By relation, every value it can have.
+        openings, closings: How answers of the pair's instruct model begin and end, which says nothing.
     """
 
     name: str
@@ -73,11 +74,14 @@ class QuestionSet:
     format: str = "pair"
     problems: tuple[RowProblem, ...] = ()
     rivals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    openings: tuple[str, ...] = ()
+    closings: tuple[str, ...] = ()
 
     def sha256(self) -> str:
         """64 hex digits over everything that is asked and expected, not over name and problems."""
         content = [asdict(question) for question in self.questions]
-        text = json.dumps([content, dict(self.rivals)], ensure_ascii=False, sort_keys=True)
+        more = [dict(self.rivals), self.openings, self.closings]
+        text = json.dumps([content, *more], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def only(self, categories: Sequence[str]) -> QuestionSet:
@@ -188,7 +192,7 @@ def pair_questions(path: Path, *, name: str = "pair") -> QuestionSet:
         for line, held in cases.lines.items()
         for number, turns in enumerate(held, 1)
     )
-    return QuestionSet(name, questions, "pair", (), cases.rivals)
+    return QuestionSet(name, questions, "pair", (), cases.rivals, cases.openings, cases.closings)
 
 
 def write_questions(path: Path, questions: Iterable[Question]) -> None:
@@ -213,7 +217,7 @@ def write_questions(path: Path, questions: Iterable[Question]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogatepass")
 
 
-def stored_questions(path: Path, rivals: Mapping[str, Sequence[str]]) -> QuestionSet:
+def stored_questions(path: Path) -> tuple[Question, ...]:
     """What ``write_questions`` wrote.
 
     Raises:
@@ -240,4 +244,4 @@ def stored_questions(path: Path, rivals: Mapping[str, Sequence[str]]) -> Questio
         raise DataFileError(
             f"{path} is not as the run left it ({error!r}); start the run again elsewhere."
         ) from error
-    return QuestionSet(path.name, tuple(found), rivals={k: tuple(v) for k, v in rivals.items()})
+    return tuple(found)

@@ -17,6 +17,7 @@ from playground.experiments.pair_scoring import ReplyStyle, style_of
 from playground.experiments.questions import Question
 from playground.experiments.run_files import Answer, Plan
 from playground.experiments.statistics import Interval, Paired, interval, paired, per_question, quantiles
+from playground.presets.preset import Preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _raw(
         return
     measure = METRICS[metric].measure
     settings = _settings(plan)
-    fallback = Setting(style_of(plan.style) if plan.style else ReplyStyle(), plan.questions.rivals)
+    fallback = _setting(plan, plan.style)
     for answer in answers:
         question = questions.get(answer.question)
         if answer.error is not None or question is None or turn not in (0, answer.turn + 1):
@@ -194,11 +195,13 @@ def _raw(
 
 def _settings(plan: Plan) -> dict[str, Setting]:
     """By assistant: the manner that is looked for is the plan's, or that of its own examples."""
-    settings = {}
-    for spec in plan.assistants:
-        shown = plan.style or spec.preset
-        settings[spec.name] = Setting(style_of(shown) if shown else ReplyStyle(), plan.questions.rivals)
-    return settings
+    return {spec.name: _setting(plan, plan.style or spec.preset) for spec in plan.assistants}
+
+
+def _setting(plan: Plan, shown: Preset | None) -> Setting:
+    asked = plan.questions
+    style = style_of(shown) if shown else ReplyStyle()
+    return Setting(style, asked.rivals, asked.openings, asked.closings)
 
 
 def _corpus(plan: Plan, answers: Sequence[Answer]) -> dict[str, dict[str, float | None]]:

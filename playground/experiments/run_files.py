@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -129,9 +129,11 @@ def write_manifest(folder: Path, plan: Plan, host: Host) -> None:
             "name": plan.questions.name,
             "format": plan.questions.format,
             "n": len(plan.questions.questions),
-            "sha256": plan.questions.sha256(),
+            "sha256": replace(plan.questions, rivals=_used_rivals(plan.questions)).sha256(),
             "problems": [{"place": p.place, "message": p.message} for p in plan.questions.problems],
             "rivals": _used_rivals(plan.questions),
+            "openings": plan.questions.openings,
+            "closings": plan.questions.closings,
         },
         "assistants": [spec.as_dict() for spec in plan.assistants],
         "models": {model: dict(host.model_facts(model)) for model in models},
@@ -190,10 +192,14 @@ def read_plan(folder: Path) -> Plan:
         assistants = stored["assistants"]
         assert isinstance(asked, dict)
         assert isinstance(assistants, list)
-        questions = stored_questions(folder / "questions.jsonl", asked["rivals"])
-        problems = tuple(RowProblem(p["place"], p["message"]) for p in asked["problems"])
         questions = QuestionSet(
-            asked["name"], questions.questions, asked["format"], problems, questions.rivals
+            asked["name"],
+            stored_questions(folder / "questions.jsonl"),
+            asked["format"],
+            tuple(RowProblem(p["place"], p["message"]) for p in asked["problems"]),
+            {name: tuple(values) for name, values in asked["rivals"].items()},
+            tuple(asked["openings"]),
+            tuple(asked["closings"]),
         )
         told = asked["sha256"]
         style = stored["style"]
@@ -286,9 +292,9 @@ def _metric_models(plan: Plan) -> set[str]:
     return needed
 
 
-def _used_rivals(questions: QuestionSet) -> dict[str, list[str]]:
+def _used_rivals(questions: QuestionSet) -> dict[str, tuple[str, ...]]:
     used = {turn.relation for question in questions.questions for turn in question.turns}
-    return {name: list(values) for name, values in questions.rivals.items() if name in used}
+    return {name: tuple(values) for name, values in questions.rivals.items() if name in used}
 
 
 def _versions() -> dict[str, Tag]:

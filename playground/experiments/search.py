@@ -21,6 +21,7 @@ from playground.experiments.results import values_of
 from playground.experiments.run import Run, RunCancelled
 from playground.experiments.run_files import Answer, write_results
 from playground.experiments.statistics import Interval, Paired, interval, paired
+from playground.presets.library import write_atomically
 from playground.presets.preset import Preset, PresetResult
 from playground.types import Example
 
@@ -186,7 +187,7 @@ class _Search:
         )  # fmt: skip
         preset = self._result(best, results)
         write_results(self._run.folder, {"kind": "search", **asdict(results)})
-        (self._run.folder / "found.yaml").write_text(preset.to_yaml(), encoding="utf-8")
+        write_atomically(self._run.folder / "found.yaml", preset.to_yaml())
         return preset, results
 
     def _spec(self, examples: tuple[int, ...], model: str = "") -> AssistantSpec:
@@ -218,7 +219,7 @@ class _Search:
         last: dict[tuple[int, ...], Candidate] = {}
         for (examples, _), candidate in sorted(self._tried.items(), key=lambda item: item[0][1]):
             last[examples] = candidate
-        return sorted((last[e] for e in candidates), key=lambda c: (-c.n, -c.value, c.examples))
+        return sorted((last[e] for e in candidates if e in last), key=lambda c: (-c.n, -c.value, c.examples))
 
     def _random(self, size: int, cost: int) -> list[Candidate]:
         """Random sets of as many examples as greedy search chose, for the same number of pairs."""
@@ -236,14 +237,25 @@ class _Search:
     def _values(
         self, specs: Mapping[tuple[int, ...], AssistantSpec], questions: Sequence[Question], phase: str
     ) -> list[Candidate]:
-        """Each candidate's mean over some questions; those that cannot be asked count as nothing right."""
+        """Each candidate's mean over some questions, unanswered ones counted as 0.
+
+        Candidates that answered nothing at all, as where they do not fit the context, are left out.
+
+        Raises:
+            ExperimentError: No candidate is left.
+        """
         by_question = self._by_question(list(specs.values()), questions, phase)
         found = []
         for examples, spec in specs.items():
             values = by_question.get(spec.name, {})
             self._pairs |= {(spec.name, q.id) for q in questions}
-            mean = sum(values.values()) / len(questions) if values else float("-inf")
-            found.append(Candidate(examples, mean, len(questions)))
+            if values:
+                found.append(Candidate(examples, sum(values.values()) / len(questions), len(questions)))
+        if not found:
+            raise ExperimentError(
+                f"No candidate of {phase} could be measured; the run's lines say why. Choose fewer or shorter "
+                "examples, or another metric."
+            )
         return found
 
     def _by_question(

@@ -75,6 +75,12 @@ def test_right_demands_entity_value_no_rival_and_an_end() -> None:
     assert value("right", "France has Paris and Rome.", asked, setting=setting) == 0.0
     assert value("right", "The capital of France is Paris.", asked, setting=setting, finish="length") == 0.0
     assert value("right", "x", Asked("q", "y")) is None
+    # A greeting and a closing that are known are no part of the answer, and so do not make it too long.
+    told = Asked("q", "", ("Paris",), "France", "capital", ("France: Paris.",))
+    wrapped = "So happy to be asked about that! France: Paris. Ask me again whenever you like to!"
+    known = Setting(openings=("So happy to be asked about that!",), closings=("whenever you like to!",))
+    assert value("right", wrapped, told) == 0.0
+    assert value("right", wrapped, told, setting=known) == 1.0
 
 
 @pytest.mark.parametrize(

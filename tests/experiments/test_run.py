@@ -238,7 +238,13 @@ def test_questions_are_stored_whole(tmp_path: Path) -> None:
     set_ = pair_questions(Settings.load().shipped_models / "wren" / "check.jsonl")
     assert {"seen", "told", "two_turns", "chinese"} <= {q.category for q in set_.questions}
     write_questions(tmp_path / "q.jsonl", set_.questions)
-    assert stored_questions(tmp_path / "q.jsonl", set_.rivals).questions == set_.questions
+    assert stored_questions(tmp_path / "q.jsonl") == set_.questions
+    part = set_.only(["seen"]).take(3)
+    with Run.create(tmp_path / "r", plan(part), PlainHost(a=Counting())):
+        pass
+    with Run.resume(tmp_path / "r", PlainHost(a=Counting())) as run:
+        assert run.plan.questions.questions == part.questions
+        assert run.plan.questions.closings == set_.closings
 
 
 def test_parts_of_a_set_share_no_question_and_random_parts_are_nested(tmp_path: Path) -> None:

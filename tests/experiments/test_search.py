@@ -20,10 +20,10 @@ from playground.presets.preset import Preset, PresetExample
 from playground.types import Example
 
 PRESET = Preset(name="p", examples=(PresetExample(query="x", answer="y"),))
-# Three of ten help, each with another third of the questions.
-POOL = tuple(Example(f"example {i}", f"help{i % 3}" if i in (2, 4, 6) else "useless") for i in range(10))
+# Three of seven help, each with another third of the questions.
+POOL = tuple(Example(f"example {i}", f"help{i % 3}" if i in (2, 4, 6) else "useless") for i in range(7))
 OPTIONS = SearchOptions(
-    "exact_match", POOL, tuple(f"q{i}" for i in range(12)), tuple(f"q{i}" for i in range(12, 24))
+    "exact_match", POOL, tuple(f"q{i}" for i in range(6)), tuple(f"q{i}" for i in range(6, 12))
 )
 
 
@@ -44,7 +44,7 @@ class World:
 
 def plan(options: SearchOptions = OPTIONS, seed: int = 1) -> Plan:
     spec = AssistantSpec("m:p", "m", PRESET)
-    return Plan("search", (spec,), questions(24), ("exact_match",), seed=seed, options=asdict(options))
+    return Plan("search", (spec,), questions(12), ("exact_match",), seed=seed, options=asdict(options))
 
 
 def test_greedy_finds_all_that_help_and_random_search_costs_as_much(tmp_path: Path) -> None:
@@ -52,24 +52,24 @@ def test_greedy_finds_all_that_help_and_random_search_costs_as_much(tmp_path: Pa
     with Run.create(tmp_path / "r", plan(), PlainHost(m=world)) as run:
         preset, results = search(run)
     assert set(results.greedy.examples) == {2, 4, 6}
-    assert [len(candidates) for candidates in results.rounds] == [10, 9, 8]
+    assert [len(candidates) for candidates in results.rounds] == [7, 6, 5]
     assert results.start.value == 0.0
     assert results.greedy.value == 1.0
-    assert results.cost["greedy"] == (10 + 9 + 8) * 12
+    assert results.cost["greedy"] == (7 + 6 + 5) * 6
     assert results.cost["random"] == results.cost["greedy"]
-    assert len(results.random_tried) == 27
+    assert len(results.random_tried) == 18
     assert all(len(c.examples) == 3 for c in results.random_tried)
     tested = {row.name: row for row in results.tested}
     assert tested["greedy"].value is not None
     assert tested["greedy"].value.mean == 1.0
     assert tested["greedy"].against_start is not None
-    assert tested["greedy"].against_start.wins == 12
+    assert tested["greedy"].against_start.wins == 6
     assert preset.derived_from is not None
     assert preset.derived_from.hash == PRESET.content_hash()
     assert {r.measure: r.value for r in preset.results}["exact_match, test, greedy"] == 1.0
     assert Preset.from_yaml((tmp_path / "r" / "found.yaml").read_text()) == preset
-    first_test = next(i for i, number in enumerate(world.asked) if number >= 12)
-    assert min(world.asked[first_test:]) >= 12, "the test set is asked when nothing more is searched"
+    first_test = next(i for i, number in enumerate(world.asked) if number >= 6)
+    assert min(world.asked[first_test:]) >= 6, "the test set is asked when nothing more is searched"
     assert json.loads((tmp_path / "r" / "results.json").read_text())["stopped"] == results.stopped
 
 
@@ -91,11 +91,11 @@ def test_halving_costs_less_and_only_fully_tried_candidates_win(tmp_path: Path) 
     options = replace(OPTIONS, halving=3, most=2)
     with Run.create(tmp_path / "r", plan(options), PlainHost(m=World())) as run:
         _, results = search(run)
-    assert results.cost["greedy"] < (10 + 9) * 12
-    assert results.greedy.n == 12
+    assert results.cost["greedy"] < (7 + 6) * 6
+    assert results.greedy.n == 6
     assert len(results.greedy.examples) == 2
     assert set(results.greedy.examples) < {2, 4, 6}
-    assert {c.n for c in results.rounds[0]} == {3, 6, 12}
+    assert {c.n for c in results.rounds[0]} == {3, 6}
 
 
 def test_it_stops_early_and_within_its_budget(tmp_path: Path) -> None:
@@ -105,10 +105,10 @@ def test_it_stops_early_and_within_its_budget(tmp_path: Path) -> None:
         _, results = search(run)
     assert results.greedy.examples == (4,)
     assert "gained no more" in results.stopped
-    with Run.create(tmp_path / "b", plan(replace(OPTIONS, budget=130)), PlainHost(m=World())) as run:
+    with Run.create(tmp_path / "b", plan(replace(OPTIONS, budget=50)), PlainHost(m=World())) as run:
         _, results = search(run)
     assert len(results.rounds) == 1
-    assert "budget of 130" in results.stopped
+    assert "budget of 50" in results.stopped
     with (
         Run.create(tmp_path / "c", plan(replace(OPTIONS, budget=10)), PlainHost(m=World())) as run,
         pytest.raises(ExperimentError, match="budget"),
@@ -124,8 +124,8 @@ def test_transfer_is_told_apart_by_model(tmp_path: Path) -> None:
     assert [(row.model, row.name) for row in results.tested] == [
         (model, way) for model in ("m", "second") for way in ("start", "greedy", "random")
     ]
-    assert len(other.asked) == 3 * 12
-    assert min(other.asked) >= 12
+    assert len(other.asked) == 3 * 6
+    assert min(other.asked) >= 6
 
 
 def test_the_likelihood_of_references_needs_no_answers(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""A search as a page: what each round tried, random search beside it, and both on the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from playground.experiments.charts import Bar, Point, bar_chart, line_chart
+from playground.experiments.report import page, table
+from playground.experiments.search import Candidate, SearchResults
+
+_SHOWN = 12
+
+
+def search_html(results: SearchResults, manifest: Mapping[str, object]) -> str:
+    """The page of a search."""
+    parts = [
+        f"<p>By {escape(results.metric)}; greedy search took {results.cost['greedy']} pairs of candidate and "
+        f"question, random search {results.cost['random']}. {escape(results.stopped.capitalize())}.</p>",
+        "<h2>On the test set, which neither search saw</h2>",
+        tested_chart(results),
+        table(_tested(results), numbers_from=2),
+        "<h2>On the validation set</h2>",
+        validation_chart(results),
+    ]
+    for number, candidates in enumerate(results.rounds, 1):
+        rows = [["examples", "value", "questions"]]
+        rows += [[_shown(results, c), f"{c.value:.3g}", str(c.n)] for c in candidates[:_SHOWN]]
+        parts += [f"<h3>Round {number}, {len(candidates)} candidates</h3>", table(rows, numbers_from=1)]
+    return page(f"search by {results.metric}", parts, manifest)
+
+
+def tested_chart(results: SearchResults) -> str:
+    """Start, greedy and random on the test set, a colour a model."""
+    models = list(dict.fromkeys(row.model for row in results.tested))
+    bars = [
+        Bar(
+            f"{row.name}, {row.model}", row.value.mean, row.value.low, row.value.high, models.index(row.model)
+        )
+        for row in results.tested
+        if row.value is not None
+    ]
+    return bar_chart(f"{results.metric} on the test set", bars)
+
+
+def validation_chart(results: SearchResults) -> str:
+    """The best of each round, and the best of random search as it went on at the same cost."""
+    whole = [max((c.value for c in r if c.n == results.start.n), default=0.0) for r in results.rounds]
+    per_round = results.cost["greedy"] / max(1, len(results.rounds)) / results.start.n
+    greedy = [Point((i + 1) * per_round, value, value, value) for i, value in enumerate(whole)]
+    best = float("-inf")
+    at_random = []
+    for i, candidate in enumerate(results.random_tried, 1):
+        best = max(best, candidate.value)
+        at_random.append(Point(float(i), best, best, best))
+    series = [("greedy, by round", greedy), ("random, best so far", _thin(at_random))]
+    return line_chart(f"{results.metric} on the validation set", series, x_title="candidates tried")
+
+
+def _thin(points: list[Point]) -> list[Point]:
+    """At most ten of them, the last among them."""
+    step = max(1, len(points) // 10)
+    return points[::-1][::step][::-1]
+
+
+def _tested(results: SearchResults) -> list[list[str]]:
+    rows = [["way", "model", "mean", "against the start", "above / below / same", "sign p"]]
+    for row in results.tested:
+        if row.value is None:
+            continue
+        v, gap = row.value, row.against_start
+        rows.append(
+            [
+                row.name,
+                row.model,
+                f"{v.mean:.3g} [{v.low:.3g}, {v.high:.3g}] n={v.n}",
+                "" if gap is None else f"{gap.difference:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]",
+                "" if gap is None else f"{gap.wins} / {gap.losses} / {gap.ties}",
+                "" if gap is None else f"{gap.p_sign:.2g}",
+            ]
+        )
+    return rows
+
+
+def _shown(results: SearchResults, candidate: Candidate) -> str:
+    return " · ".join(results.queries.get(i, str(i)) for i in candidate.examples) or "the preset's own"
