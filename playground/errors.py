@@ -22,7 +22,13 @@ class PlaygroundError(Exception):
 
 
 class PresetError(PlaygroundError):
-    """A preset file that cannot be read, checked or written."""
+    """A preset file that cannot be read, checked or written.
+
+    Its message is one line, whatever a file's keys and values that it quotes hold.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join("".join(c if c.isprintable() else " " for c in message).split()))
 
 
 class TemplateError(PlaygroundError):

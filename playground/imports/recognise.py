@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from playground.errors import PresetError
 from playground.imports import mikupad, sillytavern, webui
 from playground.imports.result import Imported, PresetImportError
-from playground.imports.rows import import_rows
+from playground.imports.rows import MAX_ROWS, import_rows
 from playground.imports.samplers import is_sampler
 from playground.imports.transcript import import_plain_text, import_transcript, is_transcript
 from playground.imports.urial import import_prompt_file, is_prompt_file
@@ -109,6 +109,8 @@ def _from_json(text: str, *, name: str, source: str) -> tuple[Imported, ...]:
         value = json.loads(text)
     except json.JSONDecodeError:
         value = None
+    if isinstance(value, list) and len(value) > MAX_ROWS:
+        raise PresetImportError(f"{source} has {len(value):,} rows; import at most {MAX_ROWS:,} of them.")
     if isinstance(value, Mapping):
         known = _from_mapping(value, name=name, source=source, places=None)
         if known is not None:

@@ -8,6 +8,7 @@ from playground.presets.preset import Preset
 from playground.types import Example
 
 MAX_QUESTIONS = 200
+MAX_ROWS = 20_000
 
 
 def import_rows(text: str, *, name: str, source: str) -> Imported:
@@ -16,6 +17,8 @@ def import_rows(text: str, *, name: str, source: str) -> Imported:
     Raises:
         PresetImportError: No row of it can be used.
     """
+    if text.count("\n") > MAX_ROWS * 20 or (text.startswith("{") and text.count("\n") > MAX_ROWS):
+        raise PresetImportError(f"{source} has more than {MAX_ROWS:,} rows; import a part of it.")
     try:
         data = parse_data(text, source=source)
     except DataFileError as error:

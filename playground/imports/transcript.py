@@ -6,26 +6,39 @@ byte; else verbatim.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from playground.errors import PlaygroundError
-from playground.imports.result import Imported, make_name, preset_examples
+from playground.imports.result import Imported, PresetImportError, make_name, preset_examples
 from playground.imports.urial import same_live
 from playground.presets.preset import MAX_EXAMPLES, Preset, PresetTemplate
 from playground.prompts.parse import Header, find_headers, parse_exact, split_turns
 from playground.prompts.templates import BUILT_IN
 from playground.types import Template
 
+MAX_MESSAGES = 2 * MAX_EXAMPLES
+
 
 def is_transcript(text: str) -> bool:
     """Whether somebody asks and somebody answers in it."""
-    return len({header.is_user for header in find_headers(text)}) == 2
+    roles: set[bool] = set()
+    for header in find_headers(text):
+        roles.add(header.is_user)
+        if len(roles) == 2:
+            return True
+    return False
 
 
 def import_transcript(text: str, *, name: str) -> Imported:
     """The preset of a transcript.
 
     Raises:
-        PresetError: Its template cannot be kept.
+        PresetImportError: It has more messages than a preset can hold.
     """
+    if sum(1 for _ in islice(find_headers(text), MAX_MESSAGES + 1)) > MAX_MESSAGES:
+        raise PresetImportError(
+            f"The transcript has more than {MAX_MESSAGES:,} messages; import a part of it."
+        )
     notes: list[str] = []
     wish = make_name(name, notes)
     for template in BUILT_IN.values():
@@ -81,7 +94,7 @@ def kept_template(template: Template) -> PresetTemplate:
 
 def own_template(text: str) -> Template | None:
     """The template that a text's first turn and its end suggest, or None; whether it holds is not said."""
-    headers = find_headers(text)
+    headers = list(find_headers(text))
     start = next((i for i, header in enumerate(headers) if header.is_user), None)
     if start is None or start + 1 >= len(headers) or headers[start + 1].is_user:
         return None

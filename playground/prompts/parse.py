@@ -8,6 +8,7 @@ an answer may hold fences of its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from playground.prompts.render import TemplateRenderer
@@ -76,13 +77,12 @@ def parse_exact(text: str, template: Template) -> Parsed | None:
     return parsed if rendered == text else None
 
 
-def find_headers(text: str) -> list[Header]:
+def find_headers(text: str) -> Iterator[Header]:
     """The headers of a pasted transcript, of many kinds, in order, without the blanks behind them."""
-    return [
-        Header(match.start(), match.start("rest"), bool(re.fullmatch(_USER, match["role"], re.IGNORECASE)))
-        for match in _HEADER.finditer(text)
-        if _is_header(match)
-    ]
+    for match in _HEADER.finditer(text):
+        if _is_header(match):
+            is_user = bool(re.fullmatch(_USER, match["role"], re.IGNORECASE))
+            yield Header(match.start(), match.start("rest"), is_user)
 
 
 def split_turns(text: str) -> Parsed:
