@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from playground.engines.server.connection import ServerConnection
+from playground.engines.server.engine import ServerEngine
+from playground.engines.spec import EngineSpec
+
 
 class BadServer(ThreadingHTTPServer):
     """Counts what it was asked, keeps the bodies, and can be told to go on."""
@@ -188,3 +192,10 @@ def bad_server() -> Iterator[BadServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def served(bad: BadServer, behaviour: str, *, timeout_s: float = 5.0) -> ServerEngine:
+    """An engine over it, which waits next to nothing before it asks again."""
+    address = bad.address(behaviour)
+    connection = ServerConnection(address, timeout_s=timeout_s, first_pause_s=0.001)
+    return ServerEngine(EngineSpec(kind="server", path=address), connection=connection)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from playground.engines.base import Engine
+from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.load import EngineSpec, open_engine
 
 
@@ -29,6 +30,7 @@ for helper in ("tiny_model", "tiny_folder", "asking", "growing", "bad_server", "
     if helper not in sys.modules:
         _load_helper(helper)
 
+from bad_server import BadServer, bad_server  # noqa: E402
 from tiny_folder import write_folder  # noqa: E402
 from tiny_model import SLOW, write_model  # noqa: E402
 
@@ -63,3 +65,30 @@ def engine(request: pytest.FixtureRequest, tiny_path: Path, tiny_folder: Path) -
     opened = open_engine(spec, in_process=where != "worker")
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def torch_spec(tiny_folder: Path) -> EngineSpec:
+    """How the transformers engine opens the tiny model."""
+    return EngineSpec(kind="transformers", path=str(tiny_folder), n_ctx=512, n_threads=1)
+
+
+@pytest.fixture
+def opened(tiny_path: Path) -> Iterator[Callable[..., LlamaCppEngine]]:
+    """Opens engines on the tiny model, and closes them."""
+    engines: list[LlamaCppEngine] = []
+
+    def open_one(**options: object) -> LlamaCppEngine:
+        spec = EngineSpec(path=str(tiny_path), n_threads=1, **options)  # type: ignore[arg-type]
+        engines.append(LlamaCppEngine(spec))
+        return engines[-1]
+
+    yield open_one
+    for engine in engines:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def bad() -> Iterator[BadServer]:
+    with bad_server() as server:
+        yield server

@@ -1,8 +1,7 @@
-"""What the transformers engine promises beyond the contract: folders, sharing, batching, exactness."""
+"""The transformers engine beyond the contract: sharing, batching, exactness."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,42 +12,23 @@ import numpy as np
 import pytest
 import torch
 from asking import ask, request, text
-from hypothesis import HealthCheck, given, settings, strategies
-from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config
-from transformers.generation.logits_process import (
-    LogitsProcessor,
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
-from playground.engines.base import Cancel, GenerateRequest
-from playground.engines.batching.decoding import DecodeAbortedError, DecodeFullError
+from playground.engines.base import GenerateRequest
 from playground.engines.batching.jobs import Errand
 from playground.engines.load import EngineSpec, open_engine
-from playground.engines.transformers.cells import CellPool, attention_rows
 from playground.engines.transformers.context import TorchContext, TorchOptions
 from playground.engines.transformers.engine import TransformersEngine, check_batching
 from playground.engines.transformers.model import TorchModel
-from playground.engines.transformers.sampler import next_distribution
-from playground.engines.transformers.vocab import Vocab
-from playground.errors import EngineMissingError, ModelLoadError
+from playground.errors import ModelLoadError
 from playground.types import SamplingParams
 
 PROMPT = "in the other one and the other " * 6
 
 
 @pytest.fixture(scope="module")
-def spec(tiny_folder: Path) -> EngineSpec:
-    return EngineSpec(kind="transformers", path=str(tiny_folder), n_ctx=512, n_threads=1)
-
-
-@pytest.fixture(scope="module")
-def engine(spec: EngineSpec) -> Iterator[TransformersEngine]:
-    opened = TransformersEngine(spec)
+def engine(torch_spec: EngineSpec) -> Iterator[TransformersEngine]:
+    opened = TransformersEngine(torch_spec)
     yield opened
     opened.close()
 
@@ -65,104 +45,8 @@ def plain_logprobs(model: Any, ids: list[int]) -> np.ndarray[Any, Any]:
     return torch.log_softmax(rows.double(), -1).numpy()
 
 
-# --- what is loaded
-
-
-def test_device_and_dtype_are_shown(engine: TransformersEngine) -> None:
-    assert (engine.info.device, engine.info.dtype) == ("cpu", "float32")
-    assert engine.info.parameters > 100_000
-    assert engine.info.size_bytes == 4 * engine.info.parameters
-
-
-def test_a_dtype_can_be_chosen(spec: EngineSpec) -> None:
-    opened = TransformersEngine(replace(spec, dtype="bfloat16"))
-    assert opened.info.dtype == "bfloat16"
-    assert opened.info.size_bytes == 2 * opened.info.parameters
-    (answer,) = ask(opened, request(opened, max_tokens=4))
-    assert len(answer.tokens) == 4
-    opened.close()
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"path": "no/such"}, "hf download no/such"),
-        ({"path": "./nowhere"}, "no model folder"),
-        ({"device": "cuda:99"}, "no device 'cuda:99'"),
-        ({"dtype": "int3"}, "no dtype 'int3'"),
-        ({"n_ctx": 4}, "too small"),
-        ({"quantize": "8bit"}, "need a CUDA device"),
-    ],
-)
-def test_what_cannot_be_loaded_is_said(spec: EngineSpec, changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(ModelLoadError, match=said):
-        TransformersEngine(replace(spec, **changed))
-
-
-def damaged(tiny_folder: Path, target: Path) -> Path:
-    shutil.copytree(tiny_folder, target)
-    return target
-
-
-def test_only_safetensors_are_read(spec: EngineSpec, tiny_folder: Path, tmp_path: Path) -> None:
-    folder = damaged(tiny_folder, tmp_path / "pickled")
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(ModelLoadError, match=r"holds no \.safetensors"):
-        TransformersEngine(replace(spec, path=str(folder)))
-    (folder / "config.json").unlink()
-    with pytest.raises(ModelLoadError, match=r"no config\.json"):
-        TransformersEngine(replace(spec, path=str(folder)))
-
-
-def test_missing_and_broken_weights_are_refused(spec: EngineSpec, tiny_folder: Path, tmp_path: Path) -> None:
-    folder = damaged(tiny_folder, tmp_path / "damaged")
-    weights = load_file(folder / "model.safetensors")
-    some = {name: value for name, value in weights.items() if "layers.1.mlp" not in name}
-    save_file(some, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelLoadError, match=r"3 weights are missing, such as model\.layers\.1\.mlp"):
-        TransformersEngine(replace(spec, path=str(folder)))
-    weights["model.norm.weight"][3] = np.nan
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelLoadError, match=r"model\.norm\.weight holds numbers that are not finite"):
-        TransformersEngine(replace(spec, path=str(folder)))
-    (folder / "model.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00 truncated")
-    with pytest.raises(ModelLoadError, match="could not be loaded"):
-        TransformersEngine(replace(spec, path=str(folder)))
-
-
-def test_code_of_a_models_own_is_not_run(spec: EngineSpec, tiny_folder: Path, tmp_path: Path) -> None:
-    folder = damaged(tiny_folder, tmp_path / "own_code")
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.M"}}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
-    with pytest.raises(ModelLoadError, match="could not be loaded"):
-        TransformersEngine(replace(spec, path=str(folder)))
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_missing_package_is_named_with_its_command(
-    spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "playground.engines.transformers.engine", None)
-    error = ModuleNotFoundError("No module named 'torch'", name="torch")
-    real = __import__
-
-    def importing(name: str, *rest: Any, **more: Any) -> Any:
-        if name.startswith("playground.engines.transformers"):
-            raise error
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr("builtins.__import__", importing)
-    with pytest.raises(EngineMissingError, match=r"needs torch.*pip install 'icl-playground\[torch\]'"):
-        open_engine(spec, in_process=True)
-
-
-# --- sharing and batching
-
-
-def test_a_prefix_is_computed_once(spec: EngineSpec) -> None:
-    opened = TransformersEngine(spec)
+def test_a_prefix_is_computed_once(torch_spec: EngineSpec) -> None:
+    opened = TransformersEngine(torch_spec)
     (first,) = ask(opened, request(opened, PROMPT + "one", max_tokens=4))
     (second,) = ask(opened, request(opened, PROMPT + "two", max_tokens=4))
     usage = second.end.usage
@@ -177,8 +61,8 @@ def test_samples_share_one_prefill(engine: TransformersEngine) -> None:
     assert [answer.end.usage.cached_tokens for answer in answers[1:]] == [prompt] * 5
 
 
-def test_a_full_cache_makes_lanes_wait_their_turn(spec: EngineSpec, engine: TransformersEngine) -> None:
-    small = TransformersEngine(replace(spec, n_ctx=128, kv_cells=160))
+def test_a_full_cache_makes_lanes_wait_their_turn(torch_spec: EngineSpec, engine: TransformersEngine) -> None:
+    small = TransformersEngine(replace(torch_spec, n_ctx=128, kv_cells=160))
     asked = [request(small, f"Number {i} " * 3, seed=i, max_tokens=30) for i in range(8)]
     together = ask(small, *asked)
     assert [a.text for a in together] == [ask(engine, one)[0].text for one in asked]
@@ -207,8 +91,8 @@ def test_greedy_is_generates_greedy(engine: TransformersEngine, plain: Any) -> N
     assert len(mine) > 5
 
 
-def test_exact_mode_gives_the_same_floats_in_any_company(spec: EngineSpec) -> None:
-    opened = TransformersEngine(spec)
+def test_exact_mode_gives_the_same_floats_in_any_company(torch_spec: EngineSpec) -> None:
+    opened = TransformersEngine(torch_spec)
     asked = replace(request(opened, PROMPT, temperature=0, logprobs=2, max_tokens=12), exact=True)
     (cold,) = ask(opened, asked)
     (warm,) = ask(opened, asked)
@@ -253,9 +137,9 @@ SMALL = {
     ],
     ids=["all layers slide", "some layers slide"],
 )
-def test_sliding_windows(config: Any, spec: EngineSpec, tiny_folder: Path, tmp_path: Path) -> None:
+def test_sliding_windows(config: Any, torch_spec: EngineSpec, tiny_folder: Path, tmp_path: Path) -> None:
     folder, model = random_folder(config, tiny_folder, tmp_path / "sliding")
-    opened = TransformersEngine(replace(spec, path=str(folder)))
+    opened = TransformersEngine(replace(torch_spec, path=str(folder)))
     ids = opened.tokenize([text(PROMPT)])
     scores = opened.score([], [text(PROMPT)], full=True)
     assert scores.full is not None
@@ -264,25 +148,16 @@ def test_sliding_windows(config: Any, spec: EngineSpec, tiny_folder: Path, tmp_p
     opened.close()
 
 
-def test_layers_that_keep_a_state_are_refused(spec: EngineSpec, tiny_folder: Path, tmp_path: Path) -> None:
-    folder = damaged(tiny_folder, tmp_path / "linear")
-    config = json.loads((folder / "config.json").read_text())
-    config["layer_types"] = ["full_attention", "linear_attention"]
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelLoadError, match="linear_attention, which this engine cannot batch"):
-        TransformersEngine(replace(spec, path=str(folder)))
-
-
-def test_a_model_that_answers_otherwise_in_a_batch_is_refused(spec: EngineSpec) -> None:
-    model = TorchModel(spec)
+def test_a_model_that_answers_otherwise_in_a_batch_is_refused(torch_spec: EngineSpec) -> None:
+    model = TorchModel(torch_spec)
     options = TorchOptions(n_cells=64, n_seqs=4, n_batch=64, n_layers=model.n_layers, n_vocab=model.n_vocab)
     check_batching(model, TorchContext(model.model, options))
     with pytest.raises(ModelLoadError, match="other answers in a batch"):
         check_batching(model, TorchContext(model.model, replace(options, sliding=2)))
 
 
-def test_threads_can_be_changed_while_it_runs(spec: EngineSpec) -> None:
-    opened = TransformersEngine(spec)
+def test_threads_can_be_changed_while_it_runs(torch_spec: EngineSpec) -> None:
+    opened = TransformersEngine(torch_spec)
     seen: list[int] = []
     # Torch keeps the number for each thread that asks.
     opened.set_threads(2)
@@ -291,117 +166,6 @@ def test_threads_can_be_changed_while_it_runs(spec: EngineSpec) -> None:
         opened._loop.do(Errand(lambda: seen.append(torch.get_num_threads())))
     assert seen == [2, 1]
     opened.close()
-
-
-# --- cancelling, and the context underneath
-
-
-@pytest.fixture
-def context(spec: EngineSpec) -> TorchContext:
-    model = TorchModel(spec)
-    options = TorchOptions(n_cells=64, n_seqs=4, n_batch=64, n_layers=model.n_layers, n_vocab=model.n_vocab)
-    return TorchContext(model.model, options)
-
-
-def test_an_aborted_pass_leaves_the_context_usable(context: TorchContext) -> None:
-    tokens = np.arange(20, dtype=np.int32)
-    context.add(0, 0, tokens, logits_from=19)
-    context.abort()
-    with pytest.raises(DecodeAbortedError):
-        context.decode()
-    context.keep(0, 0)
-    context.allow()
-    context.decode()
-    first = context.logits(1).copy()
-    context.drop(0)
-    context.decode()
-    np.testing.assert_array_equal(context.logits(1), first)
-
-
-def test_a_full_pool_is_said_before_anything_changes(context: TorchContext) -> None:
-    context.add(0, 0, np.arange(60, dtype=np.int32), logits_from=60)
-    context.decode()
-    context.clear_batch()
-    context.add(1, 0, np.arange(5, dtype=np.int32), logits_from=5)
-    with pytest.raises(DecodeFullError):
-        context.decode()
-    context.drop(0)
-    context.decode()
-
-
-def test_a_cancel_during_a_prompt_ends_it(engine: TransformersEngine) -> None:
-    cancel = Cancel()
-    events = engine.generate([request(engine, "x" * 400, max_tokens=100)], cancel=cancel)
-    cancel.set()
-    assert [event.finish_reason for event in events] == ["cancelled"]  # type: ignore[union-attr]
-
-
-def test_cells_are_shared_counted_and_given_back() -> None:
-    pool = CellPool(16)
-    taken = pool.take(6)
-    assert taken is not None
-    pool.extend(0, taken)
-    pool.share(0, 1, 0, 4)
-    assert pool.n_free == 10
-    pool.drop(0)
-    assert pool.n_free == 12
-    assert pool.cells(1).tolist() == [0, 1, 2, 3]
-    assert pool.take(13) is None
-    pool.keep(1, 2)
-    assert pool.n_free == 14
-    pool.clear()
-    assert pool.n_free == 16
-
-
-def test_a_window_reads_few_cells_that_nobody_asked_for() -> None:
-    pool = CellPool(4096)
-    for seq, count in ((0, 10), (1, 3000), (2, 10)):
-        taken = pool.take(count)
-        assert taken is not None
-        pool.extend(seq, taken)
-    assert pool.window([1]).picked is None
-    far = pool.window([0, 2])
-    assert far.width == 20
-    assert far.columns(pool.cells(2)).tolist() == [*range(10, 20)]
-    rows = attention_rows(far, pool.cells(2), 8, 2)
-    assert rows.sum(axis=1).tolist() == [9, 10]
-    assert not rows[:, :10].any()
-    assert attention_rows(far, pool.cells(2), 8, 2, 3).sum(axis=1).tolist() == [3, 3]
-
-
-# --- sampling and tokens
-
-
-@pytest.mark.parametrize(
-    ("params", "steps"),
-    [
-        (SamplingParams(temperature=0.6), [TemperatureLogitsWarper(0.6)]),
-        (SamplingParams(temperature=1, top_k=20), [TopKLogitsWarper(20)]),
-        (SamplingParams(temperature=1, top_p=0.8), [TopPLogitsWarper(0.8)]),
-        (SamplingParams(temperature=1, min_p=0.1), [MinPLogitsWarper(0.1)]),
-        (SamplingParams(temperature=1, repetition_penalty=1.3), [RepetitionPenaltyLogitsProcessor(1.3)]),
-        (
-            SamplingParams(temperature=0.7, top_k=50, top_p=0.9, min_p=0.02, repetition_penalty=1.1),
-            [
-                RepetitionPenaltyLogitsProcessor(1.1),
-                TemperatureLogitsWarper(0.7),
-                TopKLogitsWarper(50),
-                TopPLogitsWarper(0.9),
-                MinPLogitsWarper(0.02),
-            ],
-        ),
-    ],
-)
-def test_options_mean_what_transformers_means(params: SamplingParams, steps: list[LogitsProcessor]) -> None:
-    logits = np.random.default_rng(5).normal(0, 3, 3000).astype(np.float32)
-    prompt, output = [5, 6, 7], [7, 9]
-    scores = torch.from_numpy(logits.copy())[None]
-    for step in steps:
-        scores = step(torch.tensor([prompt + output]), scores)
-    expected = torch.softmax(scores[0].double(), -1).numpy()
-    found = next_distribution(params, logits, prompt, output)
-    assert set(np.flatnonzero(found)) == set(np.flatnonzero(expected))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-9)
 
 
 def test_both_engines_agree_number_by_number(engine: TransformersEngine, tiny_path: Path) -> None:
@@ -417,56 +181,3 @@ def test_both_engines_agree_number_by_number(engine: TransformersEngine, tiny_pa
     (one,), (two,) = (ask(e, request(e, temperature=0, max_tokens=60)) for e in (engine, other))
     assert one.text == two.text
     other.close()
-
-
-class SentencePiece:
-    """As much of a Llama 2 tokenizer as the vocabulary reads."""
-
-    bos_token_id = 1
-    eos_token_id = 2
-
-    def __init__(self) -> None:
-        from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
-
-        words = ["<unk>", "<s>", "</s>", *(f"<0x{value:02X}>" for value in range(256)), "▁", "h", "i", "▁h"]
-        words += ["<", "/", "s", ">", "</", "s>"]
-        vocab = {word: number for number, word in enumerate(words)}
-        # Merging makes the control token of its plain text here.
-        merges = [("▁", "h"), ("<", "/"), ("s", ">"), ("</", "s>")]
-        model = models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
-        self.backend_tokenizer = Tokenizer(model)
-        self.backend_tokenizer.normalizer = normalizers.Sequence(
-            [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-        )
-        self.backend_tokenizer.decoder = decoders.Sequence(
-            [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-        )
-        special = [AddedToken(word, special=True, normalized=False) for word in ("<s>", "</s>")]
-        self.backend_tokenizer.add_special_tokens(special)
-        self.added_tokens_decoder = {1: special[0], 2: special[1]}
-
-    def __call__(self, content: str) -> dict[str, list[int]]:
-        return {"input_ids": [1, *self.backend_tokenizer.encode(content).ids]}
-
-
-@pytest.fixture(scope="module")
-def sentence_pieces() -> Vocab:
-    return Vocab(SentencePiece(), 269, [2])
-
-
-def test_sentence_pieces_are_bytes_and_places_too(sentence_pieces: Vocab) -> None:
-    encoded = sentence_pieces.encode([text("hi hé")])
-    assert encoded.ids[0] == 1
-    assert sentence_pieces.decode(encoded.ids[1:]) == " hi hé".encode()
-    assert encoded.starts == [-1, 0, 1, 2, 4, 5]
-    assert sentence_pieces.is_end(2)
-    assert sentence_pieces.bos == 1
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=strategies.text("hi </s>.é日\n", max_size=30))
-def test_plain_text_never_becomes_a_control_token(sentence_pieces: Vocab, content: str) -> None:
-    ids = sentence_pieces.encode([text(content)], add_bos=False).ids
-    assert not {1, 2} & set(ids)
-    assert sentence_pieces.decode(ids) == (b" " if content else b"") + content.encode()
-    assert sentence_pieces.encode([text("</s>", special=True)]).ids == [1, 2]
