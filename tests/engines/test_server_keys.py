@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keyring
 import pytest
-from bad_server import BadServer, bad_server
+from bad_server import BadServer
 from file_keyring import FileKeyring
 from keyring.backends.fail import Keyring as NoKeyring
 
@@ -22,12 +22,6 @@ from playground.errors import EngineError, EngineMissingError
 # Not like any known kind of key, so that nothing hides it by its looks.
 KEY = "correct-horse-battery-0123456789"
 HERE = Path(__file__).parent
-
-
-@pytest.fixture
-def bad() -> Iterator[BadServer]:
-    with bad_server() as server:
-        yield server
 
 
 @pytest.fixture
@@ -96,6 +90,16 @@ def test_without_a_keyring_there_is_no_key_and_none_can_be_kept(monkeypatch: pyt
         store_key("cluster", KEY)
     with pytest.raises(EngineMissingError, match=r"pip install 'icl-playground\[keyring\]'"):
         remove_key("cluster")
+
+
+def test_a_keyring_that_breaks_is_said_where_it_matters(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KEYRING", str(tmp_path))
+    assert find_key("cluster") == ""
+    for use in (lambda: store_key("cluster", KEY), lambda: remove_key("cluster")):
+        with pytest.raises(EngineError, match=r"cannot be used \(.*directory.*\); set PLAYGROUND_SERVER_KEY"):
+            use()
 
 
 def test_a_key_is_written_nowhere(bad: BadServer, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def store_key(address: str, key: str) -> None:
         raise EngineError("The key is empty; nothing was stored.")
     try:
         keyring.set_password(_SERVICE, host, key.strip())
-    except keyring.errors.KeyringError as error:
+    except Exception as error:
         raise EngineError(_unusable(error)) from error
 
 
@@ -67,11 +67,13 @@ def remove_key(address: str) -> None:
     """
     host, keyring = host_of(address), _keyring()
     try:
-        if keyring.get_password(_SERVICE, host) is None:
-            raise EngineError(f"The keyring holds no key for {host}.")
-        keyring.delete_password(_SERVICE, host)
-    except keyring.errors.KeyringError as error:
+        known = keyring.get_password(_SERVICE, host) is not None
+        if known:
+            keyring.delete_password(_SERVICE, host)
+    except Exception as error:
         raise EngineError(_unusable(error)) from error
+    if not known:
+        raise EngineError(f"The keyring holds no key for {host}.")
 
 
 def _kept(host: str) -> str:
@@ -81,15 +83,13 @@ def _kept(host: str) -> str:
         return ""
     try:
         return keyring.get_password(_SERVICE, host) or ""
-    except keyring.errors.KeyringError:
-        # A server may need no key; one that does will say so.
+    except Exception:  # noqa: BLE001  the platform's stores raise errors of their own; a server may need no key
         return ""
 
 
 def _keyring() -> Any:
     try:
         import keyring
-        import keyring.errors
     except ImportError as error:
         raise EngineMissingError(
             "Keeping a key needs keyring, which is not installed; install it with: "
