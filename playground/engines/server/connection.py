@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import openai
 
-from playground.engines.server.dialect import LLAMA_CPP_PYTHON, OPENAI, Dialect, by_owner
+from playground.engines.server.dialect import LLAMA_CPP_PYTHON, OPENAI, TRANSFORMERS, Dialect, by_owner
 from playground.engines.server.keys import KEY_VARIABLE, find_key
 from playground.engines.server.sentences import sentence
 from playground.errors import EngineError, ModelLoadError
@@ -75,15 +75,28 @@ class ServerConnection:
         except (TypeError, KeyError) as error:
             raise ModelLoadError(self._say(error)) from error
         name = wanted or next(iter(models), "")
-        if name not in models:
+        model = models.get(name, {})
+        dialect = by_owner(str(model.get("owned_by", ""))) or self._probe()
+        # transformers lists what was downloaded, and serves other models besides.
+        if not name or (name not in models and dialect is not TRANSFORMERS):
             raise ModelLoadError(
                 f"The server at {self.address} has no model '{wanted}', only: {', '.join(models) or 'none'}."
             )
-        model = models[name]
-        dialect = by_owner(str(model.get("owned_by", "")))
-        if dialect is None:
-            dialect = LLAMA_CPP_PYTHON if self._has("extras/tokenize/count", {"input": "a"}) else OPENAI
         return Served(name, dialect, _context(model))
+
+    def _probe(self) -> Dialect:
+        """What a server is whose list of models does not say it."""
+        if self._has("extras/tokenize/count", {"input": "a"}):
+            return LLAMA_CPP_PYTHON
+        return TRANSFORMERS if "/load_model" in self._paths() else OPENAI
+
+    def _paths(self) -> Collection[str]:
+        """What the server says that it can be asked."""
+        try:
+            told: Any = self.post("GET", f"{self.root}/openapi.json")
+            return frozenset(told["paths"])
+        except (openai.OpenAIError, OSError, ValueError, TypeError, KeyError):
+            return ()
 
     def post(self, method: str, url: str, body: object = None) -> Any:
         """The decoded JSON of an endpoint that the client has no name for."""

@@ -6,12 +6,13 @@ and which it would take in another meaning; those are refused.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
 from playground.types import SamplingParams
 
-DialectName = Literal["vllm", "sglang", "llama-server", "llama-cpp-python", "openai"]
+DialectName = Literal["vllm", "sglang", "llama-server", "llama-cpp-python", "transformers", "openai"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,10 @@ class Dialect:
         prompt_logprobs: It tells the logprobs of a prompt in vLLM's way.
         tokenize: Path of the endpoint that tokenizes, relative to the server's root; empty for none.
         token_ids: It tells the ids of what it writes, if asked.
-        one_at_a_time: A second request would end the first.
+        one_at_a_time: A second request would end the first, or share its random numbers.
+        logit_bias: It honours one. logprobs: It tells those of what it writes.
+        generation_config: It takes options as transformers' own GenerationConfig, and in no other way that
+            means the same.
     """
 
     name: DialectName
@@ -39,6 +43,9 @@ class Dialect:
     tokenize: str = ""
     token_ids: bool = False
     one_at_a_time: bool = False
+    logit_bias: bool = True
+    logprobs: bool = True
+    generation_config: bool = False
 
 
 # vllm-project/vllm, "OpenAI-Compatible Server" and "Sampling Parameters" of its documentation. Its
@@ -72,6 +79,18 @@ LLAMA_CPP_PYTHON = Dialect(
     # Its default, --interrupt_requests true.
     one_at_a_time=True,
 )
+# huggingface/transformers 5.23, src/transformers/cli/serving/completion.py and utils.py: logit_bias, logprobs
+# and presence_penalty are ignored, frequency_penalty becomes a repetition penalty, it samples only where the
+# model's own defaults do, and torch is seeded for all requests at once. generation_config replaces all that.
+TRANSFORMERS = Dialect(
+    "transformers",
+    frozenset({"top_k", "min_p", "repetition_penalty"}),
+    penalties=False,
+    one_at_a_time=True,
+    logit_bias=False,
+    logprobs=False,
+    generation_config=True,
+)
 OPENAI = Dialect("openai")
 
 
@@ -87,7 +106,7 @@ def engine_name(dialect: Dialect) -> str:
 
 def engine_dialect(engine: str) -> Dialect | None:
     """The dialect of an engine that calls itself so, or None where it is no server."""
-    known = (VLLM, SGLANG, LLAMA_SERVER, LLAMA_CPP_PYTHON, OPENAI)
+    known = (VLLM, SGLANG, LLAMA_SERVER, LLAMA_CPP_PYTHON, TRANSFORMERS, OPENAI)
     return next((dialect for dialect in known if engine_name(dialect) == engine), None)
 
 
@@ -101,6 +120,8 @@ def refusal(dialect: Dialect, params: SamplingParams) -> str | None:
     for name, is_set in wanted.items():
         if is_set and name not in dialect.more:
             return _cannot(dialect, f"the sampling option {name}")
+    if params.logit_bias and not dialect.logit_bias:
+        return _cannot(dialect, "the sampling option logit_bias")
     if params.repetition_penalty != 1 and not params.penalize_prompt:
         return _cannot(dialect, "a repetition penalty that leaves the prompt out")
     if not dialect.penalties and (params.frequency_penalty or params.presence_penalty):
@@ -115,8 +136,27 @@ def _cannot(dialect: Dialect, what: str) -> str:
     return f"A {dialect.name} server cannot do {what} in the meaning used here; leave it out."
 
 
+def plain_options(dialect: Dialect, params: SamplingParams) -> dict[str, object]:
+    """Options by OpenAI's names, as far as the server honours them there."""
+    options: dict[str, object] = {"max_tokens": params.max_tokens}
+    if dialect.generation_config:
+        return options
+    options |= {
+        "temperature": params.temperature,
+        "top_p": params.top_p,
+        "frequency_penalty": params.frequency_penalty,
+        "presence_penalty": params.presence_penalty,
+        "stream_options": {"include_usage": True},
+    }
+    if params.logit_bias:
+        options["logit_bias"] = {str(token): value for token, value in params.logit_bias}
+    return options
+
+
 def extra_body(dialect: Dialect, params: SamplingParams, *, logprobs: bool) -> dict[str, object]:
     """Options beyond OpenAI's own, always said: a server's own defaults differ."""
+    if dialect.generation_config:
+        return {"generation_config": json.dumps(_generation_config(params))}
     body: dict[str, object] = {}
     if "top_k" in dialect.more:
         body["top_k"] = params.top_k or (0 if dialect.cut_before_temperature else -1)
@@ -132,3 +172,16 @@ def extra_body(dialect: Dialect, params: SamplingParams, *, logprobs: bool) -> d
     if dialect.token_ids and not logprobs:
         body["return_token_ids"] = True
     return body
+
+
+def _generation_config(params: SamplingParams) -> dict[str, object]:
+    """The options in transformers' own words; what is left out takes the model's default."""
+    chosen: dict[str, object] = {
+        "do_sample": params.temperature > 0,
+        "max_new_tokens": params.max_tokens,
+        "repetition_penalty": params.repetition_penalty,
+    }
+    if params.temperature > 0:
+        chosen |= {"temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}
+        chosen |= {"min_p": params.min_p} if params.min_p else {}
+    return chosen

@@ -34,6 +34,7 @@ from playground.types import Piece, Usage
 
 _ASSUMED_N_CTX = 4096
 _NO_EXACT = "A server has no exact mode; ask without it."
+_NO_LOGPROBS = "This kind of server does not tell the logprobs of what it writes; ask without them."
 _NO_FULL = "A server tells the likeliest tokens, not the whole distribution."
 _NO_RESUME = "A server's answer cannot begin with given tokens; put their text at the end of the prompt."
 
@@ -75,13 +76,17 @@ class ServerEngine:
         self._info = self._describe(n_ctx, template, time.perf_counter() - started)
 
     def _describe(self, n_ctx: int, template: str | None, load_s: float) -> EngineInfo:
-        capabilities: list[Capability] = ["generate", "logprobs"]
+        capabilities: list[Capability] = ["generate"]
         lacks: list[tuple[Capability, str]] = [
             ("resume", _NO_RESUME),
             ("score_full", _NO_FULL),
             ("exact", _NO_EXACT),
             ("embed", NO_EMBEDDINGS),
         ]
+        if self._served.dialect.logprobs:
+            capabilities.append("logprobs")
+        else:
+            lacks.append(("logprobs", _NO_LOGPROBS))
         if self._scorer.reason is None:
             capabilities.append("score")
         else:
@@ -253,6 +258,8 @@ class ServerEngine:
         # An empty prompt begins with whatever the server begins with.
         refused = request_refusal(request, max(len(ids), 1), self._info.n_ctx)
         refused = refused or refusal(self._served.dialect, request.sampling)
+        if refused is None and request.logprobs is not None and not self._served.dialect.logprobs:
+            refused = _NO_LOGPROBS
         if refused is None and request.exact:
             refused = _NO_EXACT
         if refused is None and request.begun:

@@ -15,7 +15,7 @@ from playground.engines.limits import context_full
 from playground.engines.server.answers import UnreadableAnswerError, read_chunk
 from playground.engines.server.chat import messages_of
 from playground.engines.server.connection import Served, ServerConnection
-from playground.engines.server.dialect import extra_body
+from playground.engines.server.dialect import extra_body, plain_options
 from playground.engines.streaming import Released, TextStream
 from playground.errors import EngineError
 from playground.types import FinishReason, Usage
@@ -107,17 +107,10 @@ class ServedSample:
         params = self._request.sampling
         options: dict[str, Any] = {
             "model": self._served.model,
-            "max_tokens": params.max_tokens,
-            "temperature": params.temperature,
-            "top_p": params.top_p,
-            "frequency_penalty": params.frequency_penalty,
-            "presence_penalty": params.presence_penalty,
             "seed": self.seed,
             "stream": True,
-            "stream_options": {"include_usage": True},
+            **plain_options(self._served.dialect, params),
         }
-        if params.logit_bias:
-            options["logit_bias"] = {str(token): value for token, value in params.logit_bias}
         top = self._request.logprobs
         more = extra_body(self._served.dialect, params, logprobs=top is not None)
         messages = messages_of(self._request.prompt)
