@@ -81,10 +81,12 @@ pair: $(VENV)/.test-installed
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
 
-# On a machine with a CUDA device, with the Python, torch and transformers that it has: no virtual environment, no
-# network. GPU_PYTHON names another Python. It has not run yet: where this was written there was no such device.
+# On a machine with a CUDA device, with the Python, torch, transformers and pytest that it has: no virtual environment,
+# no network. GPU_PYTHON names another Python; GPU_ARGS='--device cpu --small' shows that the check itself runs.
+# It has not run on a GPU yet: where this was written there was no such device.
 GPU_PYTHON ?= python3
+GPU_ARGS ?=
 .PHONY: gpu-check
 gpu-check:
-	$(GPU_PYTHON) -m pytest -q -p no:cacheprovider tests/gpu/contract_on_device.py
-	$(GPU_PYTHON) tests/gpu/measure.py
+	@$(GPU_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make gpu-check GPU_PYTHON=python3.12"; exit 1; }
+	$(GPU_PYTHON) tests/gpu/check.py $(GPU_ARGS)

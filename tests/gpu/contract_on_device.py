@@ -1,4 +1,4 @@
-"""The contract suite on a device: ``cuda``, or what ``GPU_CHECK_DEVICE`` names. Give this file to pytest.
+"""The contract suite on a device: ``cuda``, or what ``GPU_CHECK_DEVICE`` names. ``check`` gives it to pytest.
 
 Not collected by a plain ``pytest``: its name does not begin with ``test_``.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 

@@ -1,13 +1,12 @@
 """The transformers engine against plain ``generate``, on a random model: a table, then one line of JSON.
 
-``python3 tests/gpu/measure.py`` takes a CUDA device and a 7B shape in bfloat16; ``--small --device cpu`` only
-shows that the measurement runs.
+``check`` runs it: a CUDA device takes a 7B shape in bfloat16; a small shape only shows that it runs.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import platform
 import random
 import sys
 import tempfile
@@ -21,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
+import transformers
 from random_model import RandomModel, llama_7b, small
 
 from playground.engines.base import Engine, Finished, GenerateRequest
@@ -147,26 +147,16 @@ def run(*, device: str, sizes: Sizes, tiny: bool) -> list[Row]:
             engine.close()
 
 
-def main() -> int:
-    """Measure and print; 1 where a goal was missed."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--device", default="cuda")
-    options.add_argument("--small", action="store_true")
-    chosen = options.parse_args()
-    if chosen.device == "cuda" and not torch.cuda.is_available():
-        print("There is no CUDA device here: nothing was measured.")
-        return 1
-    sizes = Sizes(prefix=128, reply=8, questions=8, padded=4, single=16) if chosen.small else Sizes()
-    rows = run(device=chosen.device, sizes=sizes, tiny=chosen.small)
-    where = torch.cuda.get_device_name() if chosen.device.startswith("cuda") else chosen.device
-    print(f"{where}, torch {torch.__version__}")
+def report(*, device: str, small: bool) -> int:
+    """Measure and print; 1 where a goal was missed, which a small shape has none of."""
+    sizes = Sizes(prefix=128, reply=8, questions=8, padded=4, single=16) if small else Sizes()
+    rows = run(device=device, sizes=sizes, tiny=small)
+    where = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     print(f"{'work':58} {'engine':>9} {'generate':>9} {'times':>6} {'goal':>5}")
     for row in rows:
         print(f"{row.work:58} {row.engine_s:8.2f}s {row.generate_s:8.2f}s {row.times:6.2f} {row.goal:5.1f}")
-    report = [{**asdict(row), "times": row.times} for row in rows]
-    print(json.dumps({"device": where, "small": chosen.small, "rows": report}))
-    return 0 if chosen.small or all(row.times >= row.goal for row in rows) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    told = [{**asdict(row), "times": row.times} for row in rows]
+    on = {"device": where, "python": platform.python_version(), "torch": torch.__version__}
+    on |= {"transformers": transformers.__version__}
+    print(json.dumps({**on, "small": small, "rows": told}))
+    return 0 if small or all(row.times >= row.goal for row in rows) else 1
