@@ -11,11 +11,13 @@ from models.wren.corpus import documents
 from models.wren.questions import EXAMPLE_FACTS, make_cases
 from models.wren.words import held_out
 from models.wren.world import load_world
+from playground.experiments.pair_check import STYLED
 from playground.experiments.pair_scoring import style_of
 from playground.presets.library import read_preset
 from playground.prompts.templates import built_in, turn_parts
 
 PRESETS = sorted((Path(__file__).parents[2] / "presets").glob("*.yaml"))
+EVALUATED = {*STYLED, "friendly", "zero-shot", "document"}
 
 
 def test_documents_hold_none_of_the_texts():
@@ -30,9 +32,12 @@ def test_conversations_hold_none_of_the_texts():
         assert [part for part in held_out() if part in text] == []
 
 
-def test_the_list_covers_every_shipped_preset():
+def test_the_list_covers_every_preset_of_the_evaluation():
     listed = held_out()
+    assert {path.stem for path in PRESETS} >= EVALUATED
     for path in PRESETS:
+        if path.stem not in EVALUATED:
+            continue
         preset = read_preset(path)
         style = style_of(preset)
         for text in (style.opening, style.closing):
@@ -44,6 +49,22 @@ def test_the_list_covers_every_shipped_preset():
             line = next((line for line in header.splitlines() if line.strip()), "")
             words = [h for h in listed if h in header]
             assert not line.strip(' "`') or words, f"{path.name}: {line!r}"
+
+
+def test_no_training_text_holds_the_manner_of_another_shipped_preset():
+    """The evaluation does not use them, but what they show is to come from their examples too."""
+    manners = set()
+    for path in PRESETS:
+        if path.stem not in EVALUATED:
+            style = style_of(read_preset(path))
+            manners |= {text.strip() for text in (style.opening, style.closing) if len(text.strip()) > 3}
+    assert manners
+    world, rng = load_world(), random.Random(5)
+    for _ in range(500):
+        text = "".join(part for part, _ in conversation(rng, world))
+        assert [manner for manner in manners if manner in text] == []
+    for text in islice(documents(5), 500):
+        assert [manner for manner in manners if manner in text] == []
 
 
 def test_what_the_examples_tell_is_not_asked():
