@@ -1,0 +1,54 @@
+"""A program that goes on with a run over the fake engine, to be killed: ``asker.py FOLDER N DELAY_S``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hosts import PlainHost, questions
+
+from playground.engines.base import Engine
+from playground.engines.fake import FakeEngine, FakeReply
+from playground.experiments.assistants import AssistantSpec
+from playground.experiments.run import Run
+from playground.experiments.run_files import Plan
+from playground.presets.preset import Preset, PresetExample, PresetSampling
+
+PRESET = Preset(
+    name="p",
+    examples=(PresetExample(query="q", answer="a"),),
+    sampling=PresetSampling(temperature=1.0, max_tokens=24),
+)
+
+
+def host(delay_s: float) -> PlainHost:
+    """Engines whose answers depend on prompt, turn and seed alone, a letter at a time."""
+
+    def play(prompt: str, sample: int) -> FakeReply:
+        asked = prompt.rsplit("question ", 1)[1].split("\n")[0]
+        return FakeReply((f"to {asked}: ", *"abcdefgh"), delay_s=delay_s)
+
+    def engine() -> Engine:
+        return FakeEngine(play)
+
+    return PlainHost(a=engine, b=engine)
+
+
+def plan(n: int) -> Plan:
+    """Two assistants and ``n`` questions of two turns."""
+    specs = (AssistantSpec("bare", "a"), AssistantSpec("styled", "b", PRESET))
+    return Plan("evaluate", specs, questions(n, turns=2), ("exact_match",), seed=3)
+
+
+def main(folder: Path, n: int, delay_s: float) -> None:
+    """Begin the run, or go on with it."""
+    there = (folder / "manifest.json").is_file()
+    made = host(delay_s)
+    with Run.resume(folder, made) if there else Run.create(folder, plan(n), made) as run:
+        run.ask(run.plan.assistants, run.plan.questions.questions)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

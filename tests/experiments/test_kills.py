@@ -1,0 +1,20 @@
+"""A run that is killed five times at random loses nothing, repeats nothing, and finds the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asker import main
+from kills import answers_of, finish_with_kills, texts
+
+
+def test_five_kills_change_nothing(tmp_path: Path) -> None:
+    n = 12
+    main(tmp_path / "whole", n, 0.0)
+    whole = answers_of(tmp_path / "whole")
+    seen = finish_with_kills(tmp_path / "killed", n, kills=5, delay_s=0.004, seed=8)
+    killed = answers_of(tmp_path / "killed")
+    assert len(seen) == 5
+    assert seen[0] < seen[-1] < 4 * n, "the kills fell while it was at work"
+    assert len(killed) == len(whole) == 4 * n, "nothing lost, nothing twice"
+    assert texts(killed) == texts(whole)
