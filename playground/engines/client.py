@@ -53,6 +53,7 @@ class WorkerEngine:
         spec: What to load there.
         progress: Called with the fraction loaded, 0 to 1, from the reading thread.
         cores: Shared with other engines while this one is at work.
+        cancel: Ends loading.
 
     Raises:
         ModelLoadError, EngineMissingError: As the engine itself; also when loading killed the process.
@@ -64,6 +65,7 @@ class WorkerEngine:
         *,
         progress: Callable[[float], None] | None = None,
         cores: CoreShare | None = None,
+        cancel: Cancel | None = None,
     ) -> None:
         self._cores = cores
         self._threads: int | None = None
@@ -72,7 +74,7 @@ class WorkerEngine:
         self._lock = threading.Lock()
         self._closed = False
         self._connection: Connection | None = None
-        self._info = self._connect().info
+        self._info = self._connect(cancel).info
 
     @property
     def info(self) -> EngineInfo:
@@ -194,7 +196,7 @@ class WorkerEngine:
     def _busy(self) -> AbstractContextManager[None]:
         return self._cores.busy(self) if self._cores is not None else nullcontext()
 
-    def _connect(self) -> Connection:
+    def _connect(self, cancel: Cancel | None = None) -> Connection:
         """The running worker; started, and its model loaded, where there is none."""
         with self._lock:
             if self._closed:
@@ -203,7 +205,7 @@ class WorkerEngine:
                 if self._connection is not None:
                     self._connection.close()
                 self._connection = None
-                self._connection = Connection(self._spec, self._progress)
+                self._connection = Connection(self._spec, self._progress, cancel)
                 if self._threads is not None:
                     self._connection.send(SetThreads(self._threads))
             return self._connection

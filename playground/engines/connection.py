@@ -19,7 +19,7 @@ from typing import Final, Self
 import msgspec
 
 import playground
-from playground.engines.base import EngineInfo
+from playground.engines.base import Cancel, EngineInfo
 from playground.engines.protocol import (
     Answer,
     Failed,
@@ -31,7 +31,7 @@ from playground.engines.protocol import (
     read_frame,
 )
 from playground.engines.spec import EngineSpec
-from playground.errors import EngineDiedError, ModelLoadError
+from playground.errors import EngineDiedError, EngineError, ModelLoadError
 
 _PATIENCE_S = 2.0
 _COMMAND: Final = ("-m", "playground.engines.worker")
@@ -85,12 +85,16 @@ class Connection:
     Args:
         spec: What it loads.
         progress: Called with the fraction loaded.
+        cancel: Ends loading, and with it the process; of no more effect once the model is there.
 
     Raises:
         ModelLoadError: Also where loading killed the process.
+        EngineError: Loading was cancelled.
     """
 
-    def __init__(self, spec: EngineSpec, progress: Callable[[float], None] | None) -> None:
+    def __init__(
+        self, spec: EngineSpec, progress: Callable[[float], None] | None, cancel: Cancel | None = None
+    ) -> None:
         self._progress = progress
         self._numbers = itertools.count(1)
         self._channels: dict[int, Channel] = {}
@@ -111,9 +115,10 @@ class Connection:
         ]
         for thread in self._threads:
             thread.start()
-        self.info = self._load(spec)
+        self.info = self._load(spec, cancel or Cancel())
 
-    def _load(self, spec: EngineSpec) -> EngineInfo:
+    def _load(self, spec: EngineSpec, cancel: Cancel) -> EngineInfo:
+        forget = cancel.on_set(self._process.kill)
         try:
             self.send(Load(spec))
             answer = self._loaded.get()
@@ -122,8 +127,13 @@ class Connection:
         except BaseException:
             self.close()
             raise
+        finally:
+            forget()
         if isinstance(answer, Loaded):
             return answer.info
+        if cancel.is_set():
+            self.close()
+            raise EngineError("Loading was cancelled; ask again to load the model.")
         cause = "" if isinstance(answer, Failed) else self._cause()
         self.close()
         if isinstance(answer, Failed):

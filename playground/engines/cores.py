@@ -52,6 +52,11 @@ class CoreShare:
         finally:
             self._change(engine, -1)
 
+    def is_busy(self, engine: object) -> bool:
+        """Whether a block runs for ``engine``."""
+        with self._lock:
+            return any(one is engine for one in self._busy)
+
     def _change(self, engine: Threaded, by: int) -> None:
         with self._lock:
             self._busy[engine] += by

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playground.engines.base import Engine
+from playground.engines.base import Cancel, Engine
 from playground.engines.cores import CoreShare
 from playground.engines.fake import FakeEngine
 from playground.engines.spec import EngineKind, EngineSpec
@@ -19,6 +19,7 @@ def open_engine(
     in_process: bool = False,
     progress: Callable[[float], None] | None = None,
     cores: CoreShare | None = None,
+    cancel: Cancel | None = None,
 ) -> Engine:
     """A loaded engine, in a worker process of its own unless ``in_process``.
 
@@ -27,6 +28,7 @@ def open_engine(
         in_process: Run it here; a crash of native code is then a crash of this process.
         progress: Called with the fraction loaded, 0 to 1, from another thread.
         cores: Shared with other engines; without it the engine keeps the threads that the spec gives it.
+        cancel: Ends loading in a worker, which raises ``EngineError``.
 
     Raises:
         ModelLoadError: The file is missing, corrupt or no model, or does not fit.
@@ -37,7 +39,7 @@ def open_engine(
         return open_in_process(spec, progress=progress)
     from playground.engines.client import WorkerEngine
 
-    return WorkerEngine(spec, progress=progress, cores=cores)
+    return WorkerEngine(spec, progress=progress, cores=cores, cancel=cancel)
 
 
 def open_in_process(

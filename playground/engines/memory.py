@@ -21,6 +21,15 @@ def available_bytes() -> int | None:
     return min(known) if known else _physical()
 
 
+def process_bytes(pid: int) -> int | None:
+    """What a process holds in memory now; None where the system does not say it in ``/proc``."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError, IndexError):
+        return None
+
+
 def fit_refusal(
     name: str, *, weights_bytes: int, context_bytes: int, available: int | None, n_ctx: int
 ) -> str | None:

@@ -18,8 +18,8 @@ from playground.chat.compare import SideEvent, SideRun, compare
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine
 from playground.engines.cores import CoreShare
-from playground.engines.load import open_engine
-from playground.engines.spec import EngineSpec
+from playground.engines.estimate import MemoryEstimate
+from playground.engines.inspection import inspect_memory
 from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
 from playground.models.catalog import Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
@@ -27,8 +27,12 @@ from playground.presets.preset import Preset
 from playground.prompts.chat_template import ChatTemplateRenderer
 from playground.prompts.render import Renderer
 from playground.services.counts import TokenCounts, count_by_part
+from playground.services.downloads import Downloads
 from playground.services.encoding import EncodingCache
-from playground.services.pool import ModelPool, ModelState
+from playground.services.load_settings import LoadSettingsStore
+from playground.services.model_shelf import ModelShelf
+from playground.services.opening import ModelOpener
+from playground.services.pool import ModelPool, ModelState, Notice
 from playground.settings import Settings
 from playground.types import Message, Origin, Piece, Prompt, SamplingParams
 
@@ -72,7 +76,16 @@ class Workbench:
             self.settings.shipped_models, self.settings.models_dir, downloads=self.settings.downloads_dir
         )
         self._cores = CoreShare()
-        self._pool = ModelPool(self.catalog, opener or self._open)
+        self.load_settings = LoadSettingsStore(self.settings.data_dir / "load-settings.json")
+        self.shelf = ModelShelf(self.settings, self.catalog)
+        self._opener = ModelOpener(self.settings, self._cores, self.load_settings)
+        self._downloads: Downloads | None = None
+        self._pool = ModelPool(
+            self.catalog,
+            self._opener.open if opener is None else lambda entry, loading: opener(entry),
+            needs=self._opener.needs if opener is None else lambda entry: 0,
+            busy=self._cores.is_busy,
+        )
         self._encodings = EncodingCache()
         self._warming: dict[str, Cancel] = {}
         self._lock = threading.Lock()
@@ -111,8 +124,33 @@ class Workbench:
         return self._pool.engine(model)
 
     def close(self) -> None:
-        """Free every model; calling it again does nothing."""
+        """Free every model and pause every download; calling it again does nothing."""
+        with self._lock:
+            downloads, self._downloads = self._downloads, None
+        if downloads is not None:
+            downloads.close()
         self._pool.close()
+
+    @property
+    def downloads(self) -> Downloads:
+        """The queue of downloads; what an earlier run left unfinished goes on with the first use."""
+        with self._lock:
+            if self._downloads is None:
+                self._downloads = Downloads(self.settings.downloads_dir)
+            return self._downloads
+
+    def notices(self, after: int = 0) -> list[Notice]:
+        """What was done by itself, such as a model that was unloaded to make room; numbered from 1."""
+        return self._pool.notices(after)
+
+    def memory(self, model: str, contexts: Sequence[int] = ()) -> tuple[MemoryEstimate, ...]:
+        """What a GGUF takes with each context, by its load settings; takes about a second, and loads nothing.
+
+        Raises:
+            ModelNotFoundError: No such model.
+            ModelLoadError: It is no usable GGUF.
+        """
+        return inspect_memory(self._opener.spec(self.catalog.get(model)), contexts)
 
     # Prompts
 
@@ -274,14 +312,3 @@ class Workbench:
             extra_stop=preset.stop if preset else (),
         )
 
-    def _open(self, entry: ModelEntry) -> Engine:
-        source = entry.source(self.settings.engine)
-        spec = EngineSpec(
-            kind=source.engine,
-            path=source.path,
-            n_ctx=entry.n_ctx,
-            cache_dir=str(self.settings.cache_dir / "engines"),
-            served_model=source.served_model,
-            tokenizer=source.tokenizer,
-        )
-        return open_engine(spec, in_process=self.settings.in_process, cores=self._cores)

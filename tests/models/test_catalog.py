@@ -95,7 +95,7 @@ def test_the_workbench_opens_the_engine_that_was_chosen(
         opened.append(spec)
         return FakeEngine()
 
-    monkeypatch.setattr("playground.services.workbench.open_engine", opening)
+    monkeypatch.setattr("playground.services.opening.open_engine", opening)
     for engine in ("", "transformers"):
         settings = Settings.load({"PLAYGROUND_HOME": str(tmp_path), "PLAYGROUND_ENGINE": engine})
         with Workbench(settings) as workbench:

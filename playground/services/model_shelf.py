@@ -1,0 +1,259 @@
+"""Models as a person handles them: what a name means, what is on the disk, adding, removing and checking.
+
+Holds the catalog, the queue of downloads and the reader of files, and wires them to one another.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from playground.engines.inspection import inspect_memory
+from playground.engines.spec import EngineSpec
+from playground.errors import DownloadError, ModelNotFoundError, PlaygroundError
+from playground.models.catalog import Catalog, ModelEntry, ModelKind
+from playground.models.catalog_file import GgufOnHub
+from playground.models.fetch import checksum, read_manifest
+from playground.models.found import FoundModel, find_models
+from playground.models.kind import KindVerdict, ModelFacts, Pairing, judge, suggest_partners
+from playground.models.own import pair_name, remove_entry, write_entry
+from playground.models.places import HubReference, repository_folder
+from playground.services.model_facts import Inspected, Inspector
+from playground.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Something to download, and what a person calls it."""
+
+    title: str
+    reference: HubReference
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A model that was put into the person's catalog, and what is to be said of it."""
+
+    id: str
+    verdict: KindVerdict
+    overridden: bool
+    partners: tuple[tuple[str, Pairing], ...] = ()
+    pull: Pull | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A downloaded file against the checksum that the Hub stated."""
+
+    path: Path
+    right: bool
+    sentence: str = ""
+
+
+class ModelShelf:
+    """The person's models.
+
+    Args:
+        settings: Folders.
+        catalog: What is listed.
+        inspector: Reads files.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog, inspector: Inspector | None = None) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self.inspector = inspector or Inspector()
+
+    def pulls(self, name: str, *, file: str = "", revision: str = "", engine: str = "") -> list[Pull]:
+        """What ``name`` means as downloads: a model, both models of a pair, or a file of ``owner/name``.
+
+        Raises:
+            DownloadError: Nothing that can be downloaded goes by that name.
+        """
+        entries = [e for e in self._catalog.entries() if name in (e.id, e.pair)]
+        if not entries and name.count("/") == 1 and not name.endswith(".gguf"):
+            # Of a repository, a GGUF where one is named; else the whole of its safetensors, if asked for.
+            if file or engine == "transformers":
+                return [Pull(f"{name} {file}".strip(), HubReference(name, file=file, revision=revision))]
+            raise DownloadError(
+                f"Say which file of {name} is wanted with --file ('playground models info {name}' lists "
+                "them), or take its safetensors with --engine transformers."
+            )
+        if not entries:
+            raise DownloadError(
+                f"There is no model '{name}' to download; 'playground models list' shows them. "
+                "A repository is written OWNER/NAME."
+            )
+        return [Pull(entry.id, self._reference(entry, engine)) for entry in entries]
+
+    def add(
+        self,
+        source: str,
+        *,
+        pair: str = "",
+        kind: ModelKind | None = None,
+        file: str = "",
+        revision: str = "",
+    ) -> Added:
+        """Put a GGUF, a folder of safetensors, or a file of ``owner/name`` into the person's catalog.
+
+        Args:
+            source: A path, or ``owner/name``.
+            pair: The pair's name; made of the file's name where it is left out.
+            kind: In place of what the file says of itself.
+            file: Of a repository: which GGUF; empty for its safetensors.
+            revision: Of a repository.
+
+        Raises:
+            PlaygroundError: It is no usable model, or the catalog cannot be written.
+        """
+        path = Path(source).expanduser()
+        if not path.exists() and source.count("/") == 1 and not source.startswith((".", "~", "/")):
+            return self._add_repository(source, pair, kind, file, revision)
+        inspected = self.inspector.inspect(path)
+        chosen = kind or inspected.verdict.kind
+        name = pair or pair_name(path.resolve().name)
+        if path.is_dir():
+            write_entry(self._settings.models_dir, name, chosen, transformers=str(path.absolute()))
+        else:
+            write_entry(self._settings.models_dir, name, chosen, gguf=path)
+        model = f"{name}/{chosen}"
+        return Added(
+            model,
+            inspected.verdict,
+            _differs(kind, inspected.verdict),
+            tuple(self.partners(inspected, model)),
+        )
+
+    def partners(self, inspected: Inspected, besides: str = "") -> Iterator[tuple[str, Pairing]]:
+        """Models on this machine that may be the other half of a pair with this one, the best first."""
+        others: list[tuple[str, ModelFacts, ModelKind]] = []
+        for entry in self._catalog.entries():
+            if entry.present and entry.id != besides and entry.sources[0].engine != "server":
+                try:
+                    others.append((entry.id, self.inspector.inspect(entry.path).facts, entry.kind))
+                except PlaygroundError:
+                    continue
+        known = [(facts, kind) for _, facts, kind in others]
+        for pairing in suggest_partners(inspected.facts, inspected.verdict.kind, known):
+            yield others[pairing.index][0], pairing
+
+    def entry(self, name: str) -> ModelEntry:
+        """The model of that name or path.
+
+        Raises:
+            ModelNotFoundError: There is none.
+        """
+        return self._catalog.get(name)
+
+    def describe(self, entry: ModelEntry) -> dict[str, object]:
+        """What the catalog says of a model, for a table or as JSON."""
+        return {
+            "id": entry.id,
+            "title": entry.title,
+            "kind": entry.kind,
+            "description": entry.description,
+            "license": entry.license,
+            "gated": entry.gated or None,
+            "languages": list(entry.languages),
+            "parameters": entry.parameters or None,
+            "context": entry.context or None,
+            "default_preset": entry.default_preset,
+            "sampling": entry.sampling_source,
+            "tried": entry.tried,
+            "present": entry.present,
+            "path": str(entry.path),
+            "repository": entry.hub.repository if entry.hub else None,
+        }
+
+    def memory(self, entry: ModelEntry, n_ctx: int | None = None) -> dict[str, int] | None:
+        """Bytes that a GGUF takes once it is loaded; None for what is no GGUF.
+
+        Raises:
+            ModelLoadError: It is no usable GGUF.
+        """
+        if entry.sources[0].engine != "llama.cpp":
+            return None
+        spec = EngineSpec(
+            path=entry.sources[0].path,
+            n_ctx=n_ctx or entry.n_ctx,
+            cache_dir=str(self._settings.cache_dir / "engines"),
+        )
+        (found,) = inspect_memory(spec)
+        return {**asdict(found), "total_bytes": found.total_bytes}
+
+    def remove(self, name: str) -> Path:
+        """Take a model out of the person's catalog and return its catalog file; the model's files stay."""
+        return remove_entry(self._settings.models_dir, self._catalog.get(name))
+
+    def delete_files(self, name: str) -> Path:
+        """Delete what was downloaded for a model, and return the folder that held it.
+
+        Raises:
+            ModelNotFoundError: Nothing of it was downloaded by this program.
+        """
+        for source in self._catalog.get(name).sources:
+            if source.hub is None:
+                continue
+            folder = repository_folder(self._settings.downloads_dir, source.hub.repository)
+            path = Path(source.path)
+            if source.hub.is_gguf and path.is_file() and path.is_relative_to(folder):
+                path.unlink()
+                return folder
+            if not source.hub.is_gguf and folder.is_dir():
+                shutil.rmtree(folder)
+                return folder
+        raise ModelNotFoundError(
+            f"Nothing of {name} was downloaded by this program. Files of other programs are left to them."
+        )
+
+    def verify(self, name: str = "") -> Iterator[Checked]:
+        """Each downloaded file of a model, or of all, against its checksum; read from the disk in full."""
+        folders = sorted(self._settings.downloads_dir.glob("*--*"))
+        if name:
+            hubs = [source.hub for source in self._catalog.get(name).sources if source.hub]
+            folders = [repository_folder(self._settings.downloads_dir, hub.repository) for hub in hubs]
+        for folder in folders:
+            manifest = read_manifest(folder)
+            for file, known in (manifest.files if manifest is not None else {}).items():
+                path = folder / file
+                if not path.exists():
+                    continue
+                right = path.stat().st_size == known.size_bytes and (
+                    not known.checksum or checksum(path, known.checksum) == known.checksum
+                )
+                again = "" if right else f"{file} is not what was downloaded; delete it and pull it again."
+                yield Checked(path, right, again)
+
+    @staticmethod
+    def found() -> list[FoundModel]:
+        """Models that other programs keep on this machine."""
+        return find_models()
+
+    def _reference(self, entry: ModelEntry, engine: str) -> HubReference:
+        source = entry.source(engine)
+        if source.hub is None:
+            raise DownloadError(f"{entry.id} needs no download: it lies at {entry.path}.")
+        return source.hub
+
+    def _add_repository(
+        self, source: str, pair: str, kind: ModelKind | None, file: str, revision: str
+    ) -> Added:
+        verdict = judge(ModelFacts(file or source))
+        chosen = kind or verdict.kind
+        name = pair or pair_name(file or source)
+        hub = GgufOnHub(repository=source, file=file, revision=revision) if file else None
+        write_entry(self._settings.models_dir, name, chosen, gguf=hub, transformers="" if file else source)
+        reference = HubReference(source, file=file, revision=revision)
+        return Added(
+            f"{name}/{chosen}",
+            verdict,
+            _differs(kind, verdict),
+            pull=Pull(f"{name}/{chosen}", reference),
+        )
+
+
+def _differs(kind: ModelKind | None, verdict: KindVerdict) -> bool:
+    return kind is not None and kind != verdict.kind

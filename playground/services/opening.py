@@ -1,0 +1,94 @@
+"""How a model of the catalog is opened: with which engine, by whose settings, and whether it will fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playground.engines.base import Engine
+from playground.engines.cores import CoreShare
+from playground.engines.inspection import inspect_memory
+from playground.engines.load import open_engine
+from playground.engines.memory import available_bytes
+from playground.engines.spec import EngineSpec
+from playground.errors import ModelNotFoundError
+from playground.models.catalog import ModelEntry
+from playground.services.load_settings import LoadSettingsStore
+from playground.services.pool import Loading
+from playground.settings import Settings
+
+# Where so much is free beyond a model's weights, its memory need not be known exactly.
+_AMPLE_BYTES = 3 * 10**9
+
+
+class ModelOpener:
+    """Opens models. Thread-safe.
+
+    Args:
+        settings: Folders, and the engine that is chosen for all.
+        cores: Shared among the engines that are at work.
+        chosen: How a person wants each model loaded.
+    """
+
+    def __init__(self, settings: Settings, cores: CoreShare, chosen: LoadSettingsStore) -> None:
+        self._settings = settings
+        self._cores = cores
+        self._chosen = chosen
+
+    def spec(self, entry: ModelEntry) -> EngineSpec:
+        """What is loaded for ``entry``, and how.
+
+        Raises:
+            ModelNotFoundError: The entry names nothing for the engine that is chosen.
+        """
+        source = entry.source(self._settings.engine)
+        spec = EngineSpec(
+            kind=source.engine,
+            path=source.path,
+            n_ctx=entry.n_ctx,
+            cache_dir=str(self._settings.cache_dir / "engines"),
+            served_model=source.served_model,
+            tokenizer=source.tokenizer,
+        )
+        return self._chosen.get(entry.id).applied(spec)
+
+    def open(self, entry: ModelEntry, loading: Loading) -> Engine:
+        """The loaded model.
+
+        Raises:
+            ModelNotFoundError: It has to be downloaded first.
+            EngineError: It cannot be loaded, or loading was cancelled.
+        """
+        if entry.hub is not None and not entry.present:
+            raise ModelNotFoundError(
+                f"{entry.title} is not on this machine; get it with: playground models pull {entry.id}"
+            )
+        spec = self.spec(entry)
+        # Who chose a number of threads has them, whoever else is at work.
+        cores = self._cores if self._chosen.get(entry.id).n_threads is None else None
+        return open_engine(
+            spec,
+            in_process=self._settings.in_process,
+            progress=loading.progress,
+            cores=cores,
+            cancel=loading.cancel,
+        )
+
+    def needs(self, entry: ModelEntry) -> int:
+        """Bytes of the machine's memory that a model takes; 0 where there is ample room for it.
+
+        Raises:
+            ModelLoadError: It is no usable GGUF.
+        """
+        source = entry.source(self._settings.engine)
+        path = Path(source.path)
+        if source.engine == "server" or not path.exists():
+            return 0
+        files = path.glob("*.safetensors") if path.is_dir() else [path]
+        weights = sum(file.stat().st_size for file in files)
+        free = available_bytes()
+        if free is None or weights + _AMPLE_BYTES < free:
+            return 0
+        if source.engine != "llama.cpp":
+            return weights
+        (estimate,) = inspect_memory(self.spec(entry))
+        return estimate.main_bytes
