@@ -59,9 +59,10 @@ format: $(VENV)/.test-installed
 soak: $(VENV)/.test-installed
 	$(BIN)/pytest -q tests/engines/soak.py
 	$(BIN)/pytest -q -s tests/engines/soak_memory.py
+	$(BIN)/pytest -q -s tests/experiments/soak.py
 
 fuzz: $(VENV)/.test-installed
-	$(BIN)/pytest -q tests/presets tests/prompts tests/chat tests/test_datafiles.py tests/engines/test_stopping.py --hypothesis-profile=campaign
+	$(BIN)/pytest -q tests/presets tests/imports tests/exports tests/prompts tests/chat tests/test_datafiles.py tests/engines/test_stopping.py --hypothesis-profile=campaign
 
 # How soon the page's counts and prompts follow a keystroke, in Chromium; into docs/benchmarks.md, "The page".
 .PHONY: page-times
@@ -70,6 +71,13 @@ page-times: $(VENV)/.test-installed browser
 
 bench: $(VENV)/.installed
 	$(BIN)/playground bench $(ARGS)
+
+# The recorded experiments on the bundled pair: runs below build/experiments (a stopped one goes on), charts and
+# tables into docs/. SECOND=FILE.gguf is a base model trained with another seed, for the transfer.
+SECOND ?=
+.PHONY: experiments
+experiments: $(VENV)/.test-installed
+	$(BIN)/python docs/experiments/record.py $(if $(SECOND),--second $(SECOND)) $(ARGS)
 
 # The bundled pair from nothing to its weights; some two hours of one core. A run that was stopped goes on.
 SIZE ?= small

@@ -1,0 +1,202 @@
+"""Runs every recorded experiment on the bundled pair and writes its tables and charts into docs/.
+
+Each experiment is one ``playground`` command, shown in docs/experiments.md above its table. A run that was
+stopped goes on; one of other weights is refused, and ``--fresh`` begins all of them again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from playground.experiments.evaluate import stored
+from playground.experiments.report import axis_chart
+from playground.experiments.results import Results
+from playground.experiments.run_files import Plan, read_manifest
+from playground.experiments.search import SearchResults
+from playground.experiments.search_report import tested_chart, validation_chart
+
+DOCS = Path(__file__).parent.parent
+PAGE = DOCS / "experiments.md"
+CHARTS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An experiment: its name in the page, its command, and the metrics that are charted."""
+
+    name: str
+    command: str
+    charts: tuple[str, ...] = ("right",)
+
+
+ALL = (
+    Recorded(
+        "gap",
+        "evaluate --assistant wren/base:none --assistant wren/base:zero-shot --assistant wren/base:friendly "
+        "--assistant wren/instruct --questions wren:seen+told --limit 120 --retrieve wren:seen "
+        "--metrics right,rouge_l,in_style,tokens,stopped,role_leaked,shift,perplexity --style friendly",
+        ("right", "shift"),
+    ),
+    Recorded(
+        "turns",
+        "evaluate --assistant wren/base:friendly --assistant wren/instruct --questions wren:two_turns "
+        "--limit 80",
+    ),
+    Recorded(
+        "languages",
+        "evaluate --assistant wren/base:friendly --assistant wren/base:chinese --assistant wren/instruct "
+        "--questions wren:seen+chinese --limit 160 --metrics right,same_language,rouge_l,stopped",
+    ),
+    Recorded("k", "ablate k --questions wren:told --limit 80", ("right", "in_style")),
+    Recorded(
+        "k-invented",
+        "ablate k --assistant wren/base:invented-greeting --questions wren:seen --pool wren:told --limit 60 "
+        "--counts 0,1,2,3,5,8",
+        ("right", "in_style"),
+    ),
+    Recorded("corrupt", "ablate corrupt --questions wren:told --limit 100", ("right", "in_style")),
+    Recorded("leave-one-out", "ablate leave-one-out --questions wren:told --limit 100"),
+    Recorded("order", "ablate order --questions wren:told --limit 100"),
+    Recorded("system", "ablate system --questions wren:told --limit 100"),
+    Recorded("template", "ablate template --questions wren:told --limit 100"),
+    Recorded("decoding", "ablate decoding --questions wren:told --limit 60"),
+    Recorded(
+        "search",
+        "search --questions wren:told+hurried --pool 16 --validation 32 --test 96 --most 3 --halving 8",
+        (),
+    ),
+)
+
+
+def main() -> None:
+    """Run what was asked for, and write the page."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--runs", type=Path, default=DOCS.parent / "build" / "experiments")
+    asked.add_argument("--second", default="", help="a second base model, for the transfer")
+    asked.add_argument("--only", nargs="*", default=[], help="names of experiments")
+    asked.add_argument("--fresh", action="store_true", help="begin all runs again")
+    options = asked.parse_args()
+    for experiment in ALL:
+        if options.only and experiment.name not in options.only:
+            continue
+        folder = options.runs / experiment.name
+        if options.fresh and folder.is_dir():
+            shutil.rmtree(folder)
+        command = experiment.command
+        if experiment.name == "search" and options.second:
+            command += f" --transfer {options.second}"
+        seconds = run(command, folder)
+        record(experiment, command, folder, seconds)
+
+
+def run(command: str, folder: Path) -> float:
+    """Begin or go on with a run; seconds that it took now."""
+    print(f"playground {command}", flush=True)
+    if (folder / "manifest.json").is_file():
+        arguments = [command.split()[0], "--resume", str(folder)]
+    else:
+        arguments = [*command.split(), "--out", str(folder)]
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "playground", *arguments], check=True)
+    return time.perf_counter() - started
+
+
+def record(experiment: Recorded, command: str, folder: Path, seconds: float) -> None:
+    """Put an experiment's tables and charts into the page."""
+    manifest = read_manifest(folder)
+    created = str(manifest["created"])[:10]
+    lines = [f"    playground {command}", "", f"Begun {created}, {seconds:.0f} s in its last stretch.", ""]
+    charts: dict[str, str] = {}
+    if experiment.name == "search":
+        found = (folder / "results.json").read_bytes()
+        results = msgspec.json.decode(found, type=SearchResults)
+        charts = {"test": tested_chart(results), "validation": validation_chart(results)}
+        lines += search_table(results)
+    else:
+        plan, figures, _ = stored(folder)
+        charts = {metric: axis_chart(plan, figures, metric) for metric in experiment.charts}
+        lines += figures_table(plan, figures)
+    for name, svg in charts.items():
+        path = CHARTS / f"{experiment.name}-{name}.svg"
+        path.write_text(svg, encoding="utf-8")
+        lines += ["", f"![{experiment.name}: {name}](experiments/{path.name})"]
+    put(experiment.name, "\n".join(lines))
+
+
+def figures_table(plan: Plan, results: Results) -> list[str]:
+    """Means with their intervals, a row an assistant, and again for each turn and category."""
+    lines: list[str] = []
+    for turn, category in dict.fromkeys((f.turn, f.category) for f in results.figures):
+        kept = [f for f in results.figures if (f.turn, f.category) == (turn, category)]
+        metrics = list(dict.fromkeys(f.metric for f in kept))
+        title = f"turn {turn}" if turn else category
+        lines += [
+            *([f"{title}:", ""] if title else []),
+            "| assistant | " + " | ".join(metrics) + " | n |",
+            "|---|" + "---|" * (len(metrics) + 1),
+        ]
+        for name in dict.fromkeys(f.assistant for f in kept):
+            cells = {f.metric: f.value for f in kept if f.assistant == name}
+            shown = [
+                f"{cells[m].mean:.3g} [{cells[m].low:.3g}, {cells[m].high:.3g}]" if m in cells else ""
+                for m in metrics
+            ]
+            most = max(value.n for value in cells.values())
+            lines.append(f"| {name} | {' | '.join(shown)} | {most} |")
+        lines.append("")
+    first = plan.metrics[0] if plan.metrics else ""
+    for gap in results.gaps:
+        if gap.metric == first and gap.turn == 0:
+            v = gap.value
+            lines.append(
+                f"- {gap.assistant} less {gap.reference}, {first}: {v.difference:+.3f} "
+                f"[{v.low:+.3f}, {v.high:+.3f}], {v.wins} above, {v.losses} below, "
+                f"sign test p = {v.p_sign:.2g}"
+            )
+    return lines
+
+
+def search_table(results: SearchResults) -> list[str]:
+    """Both searches, on validation and on test."""
+    lines = [
+        "| way | model | test | against the start |",
+        "|---|---|---|---|",
+    ]
+    for row in results.tested:
+        if row.value is not None:
+            gap = row.against_start
+            told = "" if gap is None else f"{gap.difference:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+            lines.append(
+                f"| {row.name} | {row.model} | {row.value.mean:.3f} [{row.value.low:.3f}, "
+                f"{row.value.high:.3f}] n={row.value.n} | {told} |"
+            )
+    lines += [
+        "",
+        f"Validation: start {results.start.value:.3f}, greedy {results.greedy.value:.3f}, random "
+        f"{results.random.value:.3f}; {results.cost['greedy']} pairs of candidate and question for greedy, "
+        f"{results.cost['random']} for random search. {results.stopped.capitalize()}.",
+    ]
+    return lines
+
+
+def put(name: str, text: str) -> None:
+    """Replace what stands between an experiment's marks in the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(page):
+        sys.exit(f"{PAGE} has no marks for '{name}'; write {begin} and {end} where its table belongs.")
+    PAGE.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
