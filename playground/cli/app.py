@@ -71,8 +71,19 @@ def serve(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 1 with one clear line on stderr, or 2 for wrong usage."""
-    from playground.cli import bench, models, presets, presets_travel, servers, shift, talk  # noqa: F401  (they add their commands)
-    from playground.cli import evaluate  # noqa: F401
+    from playground.cli import (  # noqa: F401  (they add their commands)
+        ablate,
+        bench,
+        evaluate,
+        judge,
+        models,
+        presets,
+        presets_travel,
+        search,
+        servers,
+        shift,
+        talk,
+    )
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Options alone are the page's: `playground --port 8000`.
