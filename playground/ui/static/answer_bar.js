@@ -24,7 +24,8 @@ export function swapToken(turn, side, reply, at, { id, text, logprob, rank }) {
 function goOnFrom(turn, side, reply, rows) {
   const { model } = session.sides.find(({ id }) => id === side);
   // Another model's ids mean other tokens; it is given the text.
-  const same = !reply.scored && (reply.model === undefined || reply.model === model);
+  const own = reply.model === undefined || reply.model === model;
+  const same = own && !reply.scored && rows.every((row) => idOf(row) >= 0);
   const described = rows.every(Array.isArray);
   goOn(turn, side, {
     ids: same ? rows.map(idOf) : [],

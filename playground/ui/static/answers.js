@@ -53,12 +53,14 @@ export function pruneAnswer(turn, side) {
 }
 
 /**
- * Which tokens of each answer are not in the first one: arrays of booleans. By the longest common subsequence of
- * `keys`; where that would take too long by what they begin and end with.
+ * Which tokens of each answer are not in the first one, and of the first which are not in all others: arrays of
+ * booleans. By the longest common subsequence of `keys`; where that would take too long by what they begin and
+ * end with.
  */
 export function differing(keys) {
   const [first, ...rest] = keys;
-  return [first.map(() => false), ...rest.map((one) => missing(first, one))];
+  const lost = rest.map((one) => missing(one, first));
+  return [first.map((_, i) => lost.some((marks) => marks[i])), ...rest.map((one) => missing(first, one))];
 }
 
 const MOST_CELLS = 4_000_000;

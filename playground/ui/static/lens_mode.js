@@ -17,7 +17,8 @@ export function askedLogprobs() {
 /** Take the tokens of a line of the stream into the answer; `all` are all so far, else those that are new. */
 export function takeRows(reply, rows = [], all = false) {
   reply.rows ??= [];
-  for (const row of all ? rows.slice(reply.rows.length) : rows) {
+  const before = reply.lead ?? 0; // rows that never came over the line
+  for (const row of all ? rows.slice(reply.rows.length - before) : rows) {
     // What an answer goes on from comes back bare; what was known of it before holds.
     reply.rows.push(reply.kept?.[reply.rows.length] ?? row);
   }

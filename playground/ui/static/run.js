@@ -1,6 +1,8 @@
 // One run: a message goes to all sides, their answers come back, and it ends, whatever happens.
 
 import * as conversations from './conversation.js';
+import { stepAside } from './answers.js';
+import { askedLogprobs, takeRows } from './lens_mode.js';
 import { step } from './steps.js';
 import { session, touch, save } from './store.js';
 import { t } from './text.js';
@@ -51,22 +53,41 @@ export function answerOnly(turn, side) {
   answer(conversations.addWithout(session.conversation, turn, side), [side]);
 }
 
-/** Ask `turn`'s question of the sides named, of all unless they are. */
-function answer(turn, only = session.sides.map(({ id }) => id)) {
+/** Let a side go on from what an answer began with ({ids, text, rows}), as another answer to `turn`. */
+export function goOn(turn, side, begun) {
+  if (current) return;
+  step('step.regenerate', { side });
+  const last = turn.id === session.conversation.head;
+  const open = last ? turn : conversations.addWithout(session.conversation, turn, side);
+  stepAside(open, side);
+  answer(open, [side], { [side]: begun });
+}
+
+/** Ask `turn`'s question of the sides named, of all unless they are; `begun` says by side what goes before. */
+function answer(turn, only = session.sides.map(({ id }) => id), begun = {}) {
   const sides = session.sides.filter(({ id }) => only.includes(id));
   const request = {
     run: conversations.newId(),
     sides: sides.map(({ id, model, preset }) => ({ id, model, preset })),
     draft: session.draft,
     conversation: conversations.branch(session.conversation, turn.id),
+    logprobs: askedLogprobs(),
+    begun: Object.fromEntries(Object.entries(begun).map(([side, { ids, text }]) => [side, { ids, text }])),
   };
   current = { id: request.run, turn, asked: performance.now(), stopping: false, sides: {} };
-  for (const { id } of sides) {
-    turn.replies[id] = conversations.openReply();
+  for (const { id, model } of sides) {
+    turn.replies[id] = { ...conversations.openReply(), model };
+    if (begun[id]) Object.assign(turn.replies[id], keptOf(begun[id]));
     current.sides[id] = { reply: turn.replies[id], state: 'waiting', tokens: 0, firstAt: 0 };
   }
   touch('conversation', 'run');
   start(request, onLine);
+}
+
+/** What a reply holds of the answer that it goes on from; text that was sent as text is one stretch. */
+function keptOf({ ids, text, rows }) {
+  if (ids.length) return { kept: rows, forked: rows.length };
+  return { rows: [[-1, text, null, null, null, []]], lead: 1, forked: 1 };
 }
 
 function onLine(line) {
@@ -79,8 +100,10 @@ function onLine(line) {
     live.reply.dropped_turns = line.dropped_turns;
     tell(line.side, 'start', live);
   } else if (line.at === 'text') {
+    takeRows(live.reply, line.rows);
     write(line.side, live, line.text, live.tokens + line.tokens);
   } else if (line.at === 'all') {
+    takeRows(live.reply, line.rows, true);
     write(line.side, live, line.text.slice(live.reply.text.length), line.tokens);
   } else if (line.at === 'end') {
     end(line.side, line.reply);

@@ -22,7 +22,7 @@ export function isDescribed(row) {
 
 /** Whether an answer's tokens can be looked at. */
 export function hasTokens(reply) {
-  return Boolean(reply?.rows?.some(isDescribed));
+  return Boolean(reply?.rows?.every(Array.isArray) && reply.rows.some(isDescribed));
 }
 
 /** The alternatives of a row as [{id, text, logprob}]. */
