@@ -45,15 +45,18 @@ export function menu(label, items, { inlineFrom = Infinity } = {}) {
     Object.assign(list.style, { left: `${left}px`, top: `${top}px` });
   }
 
-  const wide = matchMedia(`(min-width: ${Number.isFinite(inlineFrom) ? inlineFrom : 1e6}px)`);
-  function arrange() {
-    button.hidden = wide.matches;
-    if (wide.matches) list.removeAttribute('popover');
+  function arrange(inline) {
+    button.hidden = inline;
+    if (inline) list.removeAttribute('popover');
     else list.popover = 'auto';
-    list.classList.toggle('inline', wide.matches);
+    list.classList.toggle('inline', inline);
   }
-  wide.addEventListener('change', arrange);
-  arrange();
+
+  if (Number.isFinite(inlineFrom)) {
+    const wide = matchMedia(`(min-width: ${inlineFrom}px)`);
+    wide.addEventListener('change', () => arrange(wide.matches));
+    arrange(wide.matches);
+  } else arrange(false);
   return { button, list, fill: (all) => fill(list, all) };
 }
 

@@ -1,8 +1,9 @@
 // One run: a message goes to all sides, their answers come back, and it ends, whatever happens.
 
-import * as conversations from './conversation.js';
 import { stepAside } from './answers.js';
+import * as conversations from './conversation.js';
 import { askedLogprobs, takeRows } from './lens_mode.js';
+import { letterOf } from './sides.js';
 import { step } from './steps.js';
 import { session, touch, save } from './store.js';
 import { t } from './text.js';
@@ -49,18 +50,22 @@ export function askInstead(turn, query) {
 export function answerOnly(turn, side) {
   if (current) return;
   if (!(side in turn.replies)) return answer(turn, [side]);
-  step('step.regenerate', { side });
-  answer(conversations.addWithout(session.conversation, turn, side), [side]);
+  step('step.regenerate', { side: letterOf(side) });
+  answer(openAgain(turn, side), [side]);
+}
+
+/** The turn with room for another answer of a side: itself, or a sibling where the conversation went on. */
+function openAgain(turn, side) {
+  if (turn.id !== session.conversation.head) return conversations.addWithout(session.conversation, turn, side);
+  stepAside(turn, side);
+  return turn;
 }
 
 /** Let a side go on from what an answer began with ({ids, text, rows}), as another answer to `turn`. */
 export function goOn(turn, side, begun) {
   if (current) return;
-  step('step.regenerate', { side });
-  const last = turn.id === session.conversation.head;
-  const open = last ? turn : conversations.addWithout(session.conversation, turn, side);
-  stepAside(open, side);
-  answer(open, [side], { [side]: begun });
+  step('step.regenerate', { side: letterOf(side) });
+  answer(openAgain(turn, side), [side], { [side]: begun });
 }
 
 /** Ask `turn`'s question of the sides named, of all unless they are; `begun` says by side what goes before. */

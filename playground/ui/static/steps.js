@@ -1,8 +1,9 @@
 // Steps of the conversation and the sides that can be taken back. The preset's edits are history of their own.
 //
-// A step is noted before it is taken: what was shown and which sides there were. Turns are never deleted, so
-// going back is looking at what was looked at before. Kept as long as the page is open.
+// A step is noted before it is taken: what was shown and which sides there were. Turns and answers are never
+// deleted, so going back is looking at what was looked at before. Kept as long as the page is open.
 
+import { answersOf, showAnswer } from './answers.js';
 import * as conversations from './conversation.js';
 import { current } from './run.js';
 import { session, on, touch } from './store.js';
@@ -19,9 +20,11 @@ export function step(label, values = {}) {
 }
 
 function state() {
+  const { conversation } = session;
   return {
-    conversation: session.conversation,
-    head: session.conversation.head,
+    conversation,
+    head: conversation.head,
+    answers: { ...conversation.turns[conversation.head]?.replies },
     sides: session.sides.map((side) => ({ ...side })),
   };
 }
@@ -57,9 +60,13 @@ export function redo() {
   return next;
 }
 
-function restore({ conversation, head, sides }) {
+function restore({ conversation, head, answers, sides }) {
   session.conversation = conversation;
   conversations.look(conversation, head);
+  for (const [side, answer] of Object.entries(answers)) {
+    const place = answersOf(conversation.turns[head], side).indexOf(answer);
+    if (place >= 0) showAnswer(conversation.turns[head], side, place);
+  }
   session.sides = sides.map((side) => ({ ...side }));
   touch('conversation', 'sides', 'steps');
 }
