@@ -1,7 +1,7 @@
 """The page over fake engines, for tests of timing and failure: ``fake_page.py PORT HOME [--workers]``.
 
 What an engine does is written under HOME: ``running`` holds the number of generations under way, and
-``prompts`` the prompts that were sent, one JSON string a line.
+``prompts`` the prompts that were sent, one JSON string a line; ``prompt_ids`` holds their token ids.
 """
 
 from __future__ import annotations
@@ -72,9 +72,14 @@ class WatchedEngine(FakeEngine):
     def generate(
         self, requests: Sequence[GenerateRequest], *, cancel: Cancel | None = None
     ) -> Iterator[Event]:
-        with self._lock, (self._home / "prompts").open("a") as file:
+        with (
+            self._lock,
+            (self._home / "prompts").open("a") as file,
+            (self._home / "prompt_ids").open("a") as ids,
+        ):
             for request in requests:
                 file.write(json.dumps("".join(piece.text for piece in request.prompt)) + "\n")
+                ids.write(json.dumps(self.tokenize(request.prompt)) + "\n")
         self._count(1)
         try:
             yield from super().generate(requests, cancel=cancel)

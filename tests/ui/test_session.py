@@ -15,8 +15,14 @@ from tests.ui.conftest import Server, Tab, fake_home, free_port, serve
 SMALL = {"width": 390, "height": 844, "is_mobile": True, "has_touch": True}
 
 
+def choose(tab: Tab, action: str) -> None:
+    """Choose something in the menu of the preset."""
+    tab.page.get_by_label("Preset actions").click()
+    tab.page.click(f"[data-action={action}]")
+
+
 def save_as(tab: Tab, title: str) -> None:
-    tab.page.click("[data-action=save_as]")
+    choose(tab, "save_as")
     tab.page.fill("#save-title", title)
     tab.page.click(".dialog button[type=submit]")
 
@@ -37,7 +43,7 @@ def test_a_preset_is_saved_reloaded_opened_again_and_deleted(tab: Tab) -> None:
     tab.open()
     page.select_option("#preset", "my-own")
     page.wait_for_function("document.getElementById('draft-system').value === 'Changed once more.'")
-    page.click("[data-action=delete]")
+    choose(tab, "delete")
     page.click(".dialog button[type=submit]")
     page.wait_for_selector("#preset option[value=my-own]", state="detached")
     assert not (tab.server.home / "presets" / "my-own.yaml").exists()
@@ -45,7 +51,7 @@ def test_a_preset_is_saved_reloaded_opened_again_and_deleted(tab: Tab) -> None:
 
 
 def test_a_name_that_is_taken_is_refused_in_the_dialog(tab: Tab) -> None:
-    tab.page.click("[data-action=save_as]")
+    choose(tab, "save_as")
     tab.page.fill("#save-name", "friendly")
     tab.page.click(".dialog button[type=submit]")
     problem = tab.page.locator(".dialog-problem")

@@ -9,25 +9,40 @@ const CHUNK_TOKENS = 240;
 const MOST_IN_CHUNK = 1200; // where a text has no line to break at
 const UNSEEN = /[\u0000-\u001f\u007f-\u00a0\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 const NAMES = { '\n': '⏎\n', '\t': '⇥\t', '\r': '␍' };
-const decoder = new TextDecoder();
+const PLAIN = /^[ -~]*$/; // what needs no decoding
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** Tokens off the wire as `{ids, special, size, bytesOf(i), textOf(i), runs}`; see `api/prompts.py`. */
+/** Tokens off the wire: `{ids, special, size, bytesOf(i), textOf(i), shown(i), runs}`; see `api/prompts.py`. */
 export function readTokens({ ids, sizes, bytes, runs, special }) {
-  const data = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0));
+  const data = atob(bytes); // a character a byte
   const starts = new Uint32Array(ids.length + 1);
   for (let i = 0; i < ids.length; i += 1) starts[i + 1] = starts[i] + sizes[i];
-  const bytesOf = (i) => data.subarray(starts[i], starts[i + 1]);
-  return { ids, runs, special: new Set(special), size: ids.length, bytesOf, textOf: (i) => decoder.decode(bytesOf(i)) };
+  const cut = (i) => data.slice(starts[i], starts[i + 1]);
+  const bytesOf = (i) => Uint8Array.from(cut(i), (character) => character.charCodeAt(0));
+  return {
+    ids,
+    runs,
+    special: new Set(special),
+    size: ids.length,
+    bytesOf,
+    textOf: (i) => decoder.decode(bytesOf(i)),
+    shown: (i) => (PLAIN.test(cut(i)) ? { raw: cut(i), shown: visible(cut(i)) } : shownToken(bytesOf(i))),
+  };
 }
 
 /** What stands in a token's box. `raw` is null where the bytes are no whole characters. */
 export function shownToken(bytes) {
   const raw = decoder.decode(bytes);
   if (raw.includes('\ufffd') && !isReplacement(bytes)) return { raw: null, shown: hex(bytes) };
-  const shown = raw
-    .replaceAll(' ', '␣')
-    .replace(UNSEEN, (one) => NAMES[one] ?? `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return { raw, shown };
+  return { raw, shown: visible(raw).replace(UNSEEN, (one) => NAMES[one] ?? escaped(one)) };
+}
+
+function escaped(one) {
+  return `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+function visible(text) {
+  return text.replaceAll(' ', '␣');
 }
 
 function isReplacement(bytes) {
@@ -55,7 +70,7 @@ export function tokenBoxes(tokens, classOf) {
     const classes = `tok ${classOf(piece)}`;
     for (const end = at + count; at < end; at += 1) {
       if (!chunk) chunks.push((chunk = h('div.tok-chunk', { 'data-start': String(at) })));
-      const { raw, shown } = shownToken(tokens.bytesOf(at));
+      const { raw, shown } = tokens.shown(at);
       const one = box.cloneNode();
       one.className = tokens.special.has(at) ? `${classes} special` : raw === null ? `${classes} half` : classes;
       one.textContent = shown;

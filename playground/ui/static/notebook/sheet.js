@@ -10,6 +10,8 @@ import { difference, edited, marked, moved } from './marks.js';
 const PAUSE_MS = 1000;
 const MOST_STEPS = 200;
 const NEAR_PX = 80;
+const LONG_CHARS = 8_000; // a text area lays all of its text out anew whenever some is added,
+const LONG_EVERY_MS = 150; // so a long text is added to less often
 
 /** `changed()` is called after each edit, `looked()` when the cursor has moved. */
 export function sheet({ changed, looked }) {
@@ -26,7 +28,7 @@ export function sheet({ changed, looked }) {
   let steps = { past: [], future: [] };
   let typedAt = -Infinity; // when the step that typing belongs to was last added to
   let caret = 0; // before the edit under way
-  let writing = null; // {at, follows, held}: where a model writes into this text
+  let writing = null; // where a model writes into this text, and what it wrote that is not added yet
   let composing = false; // an input method holds the text
   let due = false; // the layer is drawn in the next frame
   const histories = new WeakMap(); // book -> its steps
@@ -140,11 +142,18 @@ export function sheet({ changed, looked }) {
   /** Write what a model wrote where it writes. A text area knows one kind of line end. */
   function insert(text, last = false) {
     let piece = writing.held + text;
+    const early = writing.addedAt + LONG_EVERY_MS - performance.now();
+    if (early > 0 && !last && book.text.length > LONG_CHARS) {
+      writing.held = piece;
+      writing.later ??= setTimeout(() => writing && ((writing.later = null), insert('')), early);
+      return;
+    }
     const cut = composing ? 0 : piece.length - (!last && piece.endsWith('\r') ? 1 : 0);
     writing.held = piece.slice(cut);
     piece = piece.slice(0, cut).replace(/\r\n?/g, '\n');
     if (!piece) return;
     const { at } = writing;
+    writing.addedAt = performance.now();
     const follows = area.selectionStart === at && area.selectionEnd === at;
     area.setRangeText(piece, at, at, 'preserve');
     writing.at = at + piece.length;
@@ -185,11 +194,12 @@ export function sheet({ changed, looked }) {
       remember();
       typedAt = -Infinity;
       if (area.selectionStart !== caret) area.setSelectionRange(caret, caret);
-      writing = { at: caret, follows: true, held: '' };
+      writing = { at: caret, follows: true, held: '', later: null, addedAt: 0 };
     },
     end: () => {
       if (!writing) return;
       composing = false;
+      clearTimeout(writing.later);
       insert('', true);
       writing = null;
       if (steps.past.at(-1)?.text === book.text) steps.past.pop(); // nothing was written
