@@ -25,7 +25,7 @@ function goOnFrom(turn, side, reply, rows) {
   const { model } = session.sides.find(({ id }) => id === side);
   // Another model's ids mean other tokens; it is given the text.
   const own = reply.model === undefined || reply.model === model;
-  const same = own && !reply.scored && rows.every((row) => idOf(row) >= 0);
+  const same = own && rows.every((row) => idOf(row) >= 0);
   const described = rows.every(Array.isArray);
   goOn(turn, side, {
     ids: same ? rows.map(idOf) : [],

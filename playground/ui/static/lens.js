@@ -95,6 +95,7 @@ export function scoreReply(turn, sideId, reply) {
   const work = scored(turn, side, reply.text).then((rows) => {
     reply.rows = rows;
     reply.scored = true;
+    reply.model = side.model; // whose tokens these are
     delete reply.trimmed;
     trim(session.conversation);
     touch('conversation');

@@ -203,7 +203,7 @@ export function mount(section) {
     study.button,
   );
   const suggestions = h('div.suggestions');
-  on('ready opened', () =>
+  const drawSuggestions = () =>
     fill(
       suggestions,
       (session.draft?.questions ?? []).slice(0, 4).map((one) =>
@@ -219,11 +219,11 @@ export function mount(section) {
           one,
         ),
       ),
-    ),
-  );
+    );
+  on('opened', drawSuggestions);
   section.append(h('div.shift-page', {}, h('p.shift-lead', {}, t('shift.lead')), form, suggestions, state, problem, study.element, view));
   drawModels();
-  fill(suggestions);
+  drawSuggestions();
   return {
     show: () => {
       visible = true;

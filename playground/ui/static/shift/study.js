@@ -81,7 +81,7 @@ export function studyView(asked) {
   }
 
   async function saveCsv() {
-    download(new Blob([await call('shift_csv', { study })], { type: 'text/csv' }), 'shift.csv');
+    download(new Blob([await call('shift_csv', { study })], { type: 'text/csv' }), 'token-shift.csv');
   }
 
   return { button, element };
