@@ -56,12 +56,10 @@ def search(
     """Choose examples greedily from a pool, beside random search of the same cost; test them at the end."""
     from playground.experiments.model_metrics import check_metrics
     from playground.experiments.pools import in_style_of
-    from playground.experiments.report import write_report
     from playground.experiments.run import Run
-    from playground.experiments.run_files import Plan, read_manifest
+    from playground.experiments.run_files import Plan
     from playground.experiments.search import SearchOptions, split_for_search
-    from playground.experiments.search import search as work
-    from playground.experiments.search_report import search_html
+    from playground.experiments.search_report import search_and_report
     from playground.services import Workbench
     from playground.services.experiments import Experiments
 
@@ -95,9 +93,7 @@ def search(
         with opened(workbench, experiments, resume, create) as run:
             must_be(run, "search")
             with watched(run):
-                preset, results = work(run)
-            page = search_html(results, read_manifest(run.folder))
-            write_report(run.folder / "report.html", page)
+                preset, results = search_and_report(run)
             if save:
                 workbench.presets.save(preset)
             if as_json:

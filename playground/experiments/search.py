@@ -253,8 +253,8 @@ class _Search:
                 found.append(Candidate(examples, sum(values.values()) / len(questions), len(questions)))
         if not found:
             raise ExperimentError(
-                f"No candidate of {phase} could be measured; the run's lines say why. Choose fewer or shorter "
-                "examples, or another metric."
+                f"No candidate of {phase} could be measured; the run's lines say why. "
+                "Choose fewer or shorter examples, or another metric."
             )
         return found
 

@@ -6,10 +6,25 @@ from collections.abc import Mapping
 from html import escape
 
 from playground.experiments.charts import Bar, Point, bar_chart, line_chart
-from playground.experiments.report import page, table
-from playground.experiments.search import Candidate, SearchResults
+from playground.experiments.report import page, table, write_report
+from playground.experiments.run import Run
+from playground.experiments.run_files import read_manifest
+from playground.experiments.search import Candidate, SearchResults, search
+from playground.presets.preset import Preset
 
 _SHOWN = 12
+
+
+def search_and_report(run: Run) -> tuple[Preset, SearchResults]:
+    """Run the search of a run's plan and write its page beside ``found.yaml`` and ``results.json``.
+
+    Raises:
+        RunCancelled: It was cancelled; resuming replays it over what is finished.
+        PlaygroundError: A model cannot be had, or the disk is full.
+    """
+    preset, results = search(run)
+    write_report(run.folder / "report.html", search_html(results, read_manifest(run.folder)))
+    return preset, results
 
 
 def search_html(results: SearchResults, manifest: Mapping[str, object]) -> str:

@@ -24,6 +24,7 @@ from playground.experiments.progress import Progress, Snapshot
 from playground.experiments.questions import QuestionSet, pair_questions, read_questions
 from playground.experiments.run import Run, RunCancelled
 from playground.experiments.run_files import Plan, read_manifest
+from playground.experiments.search_report import search_and_report
 from playground.presets.preset import Preset
 from playground.services.workbench import DRAFT, NO_PRESET, SideSpec, Workbench
 
@@ -110,8 +111,8 @@ class Experiments:
         read = read_questions(Path(path).expanduser())
         return read.only(wanted.split("+")) if wanted else read
 
-    def start(self, plan: Plan, *, name: str = "", work: RunWork = evaluate) -> str:
-        """Begin a run in the background; ``snapshot`` tells how far it is.
+    def start(self, plan: Plan, *, name: str = "") -> str:
+        """Begin a run in the background, by the plan's kind; ``snapshot`` tells how far it is.
 
         Returns its id, which is the name of its folder below ``folder``.
 
@@ -122,18 +123,18 @@ class Experiments:
             run_id = self._free_name(name or plan.kind)
             cancel = Cancel()
             run = Run.create(self.folder / run_id, plan, self.host, cancel=cancel)
-        self._launch(run_id, run, cancel, work)
+        self._launch(run_id, run, cancel, _work_of(plan.kind))
         return run_id
 
-    def resume(self, run_id: str, *, work: RunWork = evaluate) -> None:
-        """Go on with a stored run in the background.
+    def resume(self, run_id: str, *, work: RunWork | None = None) -> None:
+        """Go on with a stored run in the background, or do ``work`` on it, such as having it judged.
 
         Raises:
             PlaygroundError: There is none, it is at work, or its models are others now.
         """
         cancel = Cancel()
         run = Run.resume(self._folder(run_id), self.host, cancel=cancel)
-        self._launch(run_id, run, cancel, work)
+        self._launch(run_id, run, cancel, work or _work_of(run.plan.kind))
 
     def snapshot(self, run_id: str) -> Snapshot | None:
         """How far a run of this process is; None for one that is only on disk."""
@@ -194,8 +195,9 @@ class Experiments:
             with run:
                 try:
                     work(run)
+                    run.progress.end("finished")
                 except RunCancelled:
-                    return
+                    run.progress.end("cancelled")
                 except PlaygroundError as error:
                     run.progress.end("failed", str(error))
                 except Exception as error:  # noqa: BLE001  (whatever it is, who watches must be told)
@@ -218,6 +220,10 @@ class Experiments:
         while (self.folder / f"{base}-{number}").exists():
             number += 1
         return f"{base}-{number}"
+
+
+def _work_of(kind: str) -> RunWork:
+    return search_and_report if kind == "search" else evaluate
 
 
 def _entry(folder: Path) -> RunEntry:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from playground.cli import main
+
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
@@ -104,8 +106,13 @@ def test_search_hands_out_a_preset(run: Run, tmp_path: Path) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_done_is_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
-    error = run(*arguments, code=1).stderr.decode()
+def test_what_cannot_be_done_is_one_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(list(arguments))
+    assert exit.value.code == 1
+    error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert said in error

@@ -13,7 +13,9 @@ from playground.engines.base import Engine
 from playground.engines.fake import FakeEngine
 from playground.errors import ModelLoadError
 from playground.experiments.assistants import AssistantSpec, ExperimentError
+from playground.experiments.judge import RuleJudge, judge_scores
 from playground.experiments.run_files import Plan
+from playground.experiments.verdicts import Verdict
 from playground.models.catalog import ModelEntry
 from playground.presets.preset import Preset
 from playground.services import Workbench
@@ -111,6 +113,20 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
         assert shown is not None
         assert (shown.state, shown.error) == ("failed", "The file is broken; get it again.")
         assert experiments.snapshot("another") is None
+
+
+def test_a_stored_run_can_be_judged_in_the_background(
+    experiments: Experiments, gate: Gate, tmp_path: Path
+) -> None:
+    gate.open.set()
+    run_id = experiments.start(plan(experiments, tmp_path))
+    assert experiments.wait(run_id, 30)
+    said: list[Verdict] = []
+    experiments.resume(run_id, work=lambda run: said.extend(judge_scores(run, RuleJudge("first"))))
+    assert experiments.wait(run_id, 30)
+    shown = experiments.snapshot(run_id)
+    assert shown is not None
+    assert (shown.state, shown.done, [v.score for v in said]) == ("finished", 3, [5.0] * 3)
 
 
 def test_question_sets_by_name(experiments: Experiments, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from playground.experiments.assistants import AssistantSpec, ExperimentError
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
 from playground.experiments.search import SearchOptions, search, search_options, split_for_search
+from playground.experiments.search_report import search_and_report
 from playground.presets.preset import Preset, PresetExample
 from playground.types import Example
 
@@ -50,7 +51,11 @@ def plan(options: SearchOptions = OPTIONS, seed: int = 1) -> Plan:
 def test_greedy_finds_all_that_help_and_random_search_costs_as_much(tmp_path: Path) -> None:
     world = World()
     with Run.create(tmp_path / "r", plan(), PlainHost(m=world)) as run:
-        preset, results = search(run)
+        preset, results = search_and_report(run)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert page.count("<svg") == 2
+    assert "example 2" in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert set(results.greedy.examples) == {2, 4, 6}
     assert [len(candidates) for candidates in results.rounds] == [7, 6, 5]
     assert results.start.value == 0.0
