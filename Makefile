@@ -63,6 +63,7 @@ soak: $(VENV)/.test-installed
 
 fuzz: $(VENV)/.test-installed
 	$(BIN)/pytest -q tests/presets tests/imports tests/exports tests/prompts tests/chat tests/test_datafiles.py tests/engines/test_stopping.py --hypothesis-profile=campaign
+	$(BIN)/pytest -q -s tests/engines/fuzz_gguf.py
 
 # How soon the page's counts and prompts follow a keystroke, in Chromium; into docs/benchmarks.md, "The page".
 .PHONY: page-times

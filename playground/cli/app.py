@@ -74,8 +74,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     from playground.cli import (  # noqa: F401  (they add their commands)
         ablate,
         bench,
+        doctor,
         evaluate,
         judge,
+        model_files,
         models,
         presets,
         presets_travel,

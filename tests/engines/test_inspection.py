@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
+from broken_ggufs import KINDS, broken
 from growing import SLACK_BYTES, growth
 
 from playground.engines import inspection
 from playground.engines.estimate import MemoryEstimate, offloaded_weights, suggest_gpu_layers
 from playground.engines.gpus import Gpu, parse_gpus
 from playground.engines.inspection import inspect_gguf, inspect_memory
-from playground.engines.llamacpp.gguf_header import GgufHeader
+from playground.engines.llamacpp.gguf_header import GgufHeader, read_header
 from playground.engines.llamacpp.gguf_tensors import BLOCKS, GgufTensor
 from playground.engines.load import EngineSpec
 from playground.errors import ModelLoadError
@@ -91,3 +92,27 @@ def test_gpus_are_read_off_the_drivers_lines() -> None:
         Gpu("NVIDIA H200", 143771 * 2**20, 143000 * 2**20),
         Gpu("Odd, Name", 100 * 2**20, 50 * 2**20),
     ]
+
+
+def _refusal(path: Path) -> str:
+    try:
+        read_header(path)
+    except ModelLoadError as error:
+        return str(error)
+    return ""
+
+
+def test_a_sample_of_broken_files_is_refused_in_a_sentence(repository: Path, tmp_path: Path) -> None:
+    """The reader alone, in this process; ``make fuzz`` sends two hundred through both processes."""
+    source = repository / "models" / "wren" / "wren-base-f16.gguf"
+    path = tmp_path / "broken.gguf"
+    refused = dict.fromkeys(KINDS, 0)
+    for kind, data in broken(source, 8 * len(KINDS), seed=1):
+        path.write_bytes(data)
+        sentence = _refusal(path)
+        refused[kind] += bool(sentence)
+        assert not sentence or sentence.startswith("broken.gguf is not a")
+        assert "\n" not in sentence
+    # What a flipped byte in a text or a figure means is for llama.cpp to judge.
+    assert all(refused[kind] == 8 for kind in ("truncated", "wrong magic", "huge count", "doubled token"))
+    assert refused["table bytes"] >= 4
