@@ -103,6 +103,8 @@ def test_counts_and_prompt_follow_a_keystroke(open_tab: Callable[..., Tab], serv
     for n in (5, 50, 500):
         yaml = {"name": f"many-{n}.yaml", "mimeType": "application/yaml", "buffer": preset_text(n).encode()}
         page.set_input_files("header input[type=file]", [yaml])  # type: ignore[list-item]
+        if rows:
+            page.click("dialog[open] button[type=submit]")  # the one before was edited
         page.wait_for_function("n => document.querySelectorAll('.example').length === n", arg=n)
         page.wait_for_function(
             "n => /\\d/.test([...document.querySelectorAll('.example .tokens')][n - 1].textContent)", arg=n
