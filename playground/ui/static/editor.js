@@ -27,6 +27,7 @@ export function mount(element) {
   const examples = exampleList();
   const decoding = sampling();
   const context = contextBar();
+  let opened = false; // a preset; the first one may be what a reload left, with its folds
 
   template.addEventListener('change', () => {
     session.draft.template = template.value;
@@ -50,7 +51,9 @@ export function mount(element) {
     if (!session.draft) return;
     drawFields();
     examples.drawAll();
-    if (session.view.folded?.length) examples.restoreFolds();
+    if (!opened && session.view.folded?.length) examples.restoreFolds();
+    else session.view.folded = [];
+    opened = true;
     decoding.draw();
     context.draw();
   }
