@@ -12,6 +12,7 @@ from asking import ask, text
 
 from playground.engines.base import Engine, GenerateRequest
 from playground.engines.load import EngineSpec, open_engine
+from playground.experiments.pair_check import STYLED
 from playground.presets.library import PresetLibrary
 from playground.settings import Settings
 from playground.types import SamplingParams
@@ -38,9 +39,10 @@ def torch_engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def exchanges() -> list[str]:
-    """Queries with their answers, from the presets that ship."""
+    """Queries with their answers, from the presets that the pair is evaluated with: its own small world."""
     library = PresetLibrary(Settings.load().shipped_presets, Path())
-    presets = [library.load(entry.name) for entry in library.entries() if entry.error is None]
+    evaluated = {*STYLED, "document", "zero-shot"}
+    presets = [library.load(entry.name) for entry in library.entries() if entry.name in evaluated]
     texts = [
         f"# Query:\n{example.query}\n\n# Answer:\n{example.answer}\n"
         for preset in presets
