@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from playground.experiments.shift import ContextShift, Position, ShiftReport
+from playground.experiments.shift_html import page as page_of
+from playground.types import Token
 from tests.ui.conftest import Server, Tab
 
 TOKENS = "[data-side=A] .turn:last-child .lens-token"
@@ -258,3 +261,20 @@ def test_a_file_of_questions_is_measured_and_saved(tab: Tab, tmp_path: Path) -> 
     lines = saved.read_text().splitlines()
     assert lines[0].startswith("question,context,position,token")
     assert {line.split(",")[0] for line in lines[1:]} == {"0", "1"}
+
+
+def test_the_command_lines_page_of_shift_loads_nothing(browser: Browser, tmp_path: Path) -> None:
+    token = Token(1, b"<script>window.hacked = 1</script>", -1.0, 9, 1.0)
+    context = ContextShift("bare", (Position(token, "shifted", -0.1, 0.5),))
+    file = tmp_path / "shift.html"
+    file.write_text(page_of([ShiftReport("q", "a", (context,))], base="b", aligned="i"), encoding="utf-8")
+    offline = browser.new_context(offline=True)
+    shown = offline.new_page()
+    asked: list[str] = []
+    shown.on("request", lambda request: asked.append(request.url))
+    shown.goto(file.as_uri())
+    assert asked == [file.as_uri()]
+    assert shown.evaluate("window.hacked") is None
+    assert shown.locator(".answer").inner_text() == "<script>window.hacked = 1</script>"
+    assert shown.locator("svg polyline").count() == 1
+    offline.close()

@@ -161,7 +161,7 @@ onEvent((side, what, live) => {
 
 /** The chooser in the toolbar, and what the colours mean. */
 export function lensControl() {
-  const chooser = h('select.lens-mode', { 'aria-label': t('lens'), title: t('lens.hint') });
+  const chooser = h('select.lens-mode', { 'aria-label': t('lens.choose'), title: t('lens.hint') });
   chooser.addEventListener('change', () => {
     session.view.lens = chooser.value;
     touch('view');
