@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from hosts import PlainHost, questions
 
-from playground.engines.base import Engine
+from playground.engines.base import Cancel, Engine, Event, GenerateRequest
 from playground.engines.fake import FakeEngine, FakeReply
 from playground.experiments.assistants import AssistantSpec
 from playground.experiments.run import Run
@@ -23,6 +25,17 @@ PRESET = Preset(
 )
 
 
+class Lanes(FakeEngine):
+    """Eight answers at a time, as an engine with eight lanes gives them; a kill loses those."""
+
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, cancel: Cancel | None = None
+    ) -> Iterator[Event]:
+        for start in range(0, len(requests), 8):
+            for event in super().generate(requests[start : start + 8], cancel=cancel):
+                yield replace(event, request=event.request + start)
+
+
 def host(delay_s: float) -> PlainHost:
     """Engines whose answers depend on prompt, turn and seed alone, a letter at a time."""
 
@@ -31,7 +44,7 @@ def host(delay_s: float) -> PlainHost:
         return FakeReply((f"to {asked}: ", *"abcdefgh"), delay_s=delay_s)
 
     def engine() -> Engine:
-        return FakeEngine(play)
+        return Lanes(play)
 
     return PlainHost(a=engine, b=engine)
 

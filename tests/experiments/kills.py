@@ -27,8 +27,10 @@ def finish_with_kills(folder: Path, n: int, *, kills: int, delay_s: float, seed:
     seen: list[int] = []
     for place in places:
         process = start(folder, n, delay_s)
-        deadline = time.monotonic() + 120
-        while _lines(journal) < place and process.poll() is None:
+        there, deadline = -1, 0.0
+        while (now := _lines(journal)) < place and process.poll() is None:
+            if now > there:
+                there, deadline = now, time.monotonic() + 120
             assert time.monotonic() < deadline, "the run does not get on"
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
