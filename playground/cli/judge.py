@@ -30,6 +30,9 @@ def judge(
         ),
     ] = "",
     aspects: Annotated[str, typer.Option(help="What is judged, separated by commas.")] = "overall",
+    votes: Annotated[
+        Path | None, typer.Option(help="People's votes on the same pairs, in MT-Bench's format.")
+    ] = None,
     max_tokens: MaxTokens = None,
     as_json: Json = False,
 ) -> None:
@@ -37,6 +40,7 @@ def judge(
     from playground.experiments.evaluate import rewrite_report
     from playground.experiments.judge import judge_pairs, judge_scores, write_judged
     from playground.experiments.run import Run
+    from playground.experiments.verdicts import agreement, read_votes
     from playground.services import Workbench
     from playground.services.experiments import Experiments
 
@@ -51,6 +55,9 @@ def judge(
                 else:
                     verdicts = judge_scores(run, chosen, wanted)
             judged = write_judged(run, verdicts, pairs)
+        if votes is not None:
+            same, n = agreement(verdicts, read_votes(votes))
+            judged["agreement"] = {"share": same, "n": n}
         rewrite_report(folder)
         if as_json:
             print_json({"folder": str(folder), **judged})
@@ -96,6 +103,10 @@ def _print(judged: dict[str, object]) -> None:
             head = tuple(str(key) for key in rows[0])
             typer.echo("\t".join(head))
             print_table(head, [tuple(_cell(row[key]) for key in head) for row in rows])
+    found = judged.get("agreement")
+    if isinstance(found, dict):
+        share = "none" if found["share"] is None else f"{found['share']:.1%}"
+        typer.echo(f"agreement with people: {share} of {found['n']} pairs", err=True)
 
 
 def _cell(value: object) -> str:

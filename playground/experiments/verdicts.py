@@ -5,13 +5,16 @@ Nothing is asked here; verdicts that did not parse are counted and left out.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from playground.experiments.assistants import ExperimentError
 from playground.experiments.judge_prompts import Preference
 from playground.experiments.statistics import Interval, interval
 
@@ -218,6 +221,33 @@ def agreement(
         said: Vote = "one" if total > 0 else "other" if total < 0 else "tie"
         same += said == votes[key]
     return (same / len(points) if points else None), len(points)
+
+
+def read_votes(path: Path) -> dict[tuple[str, int, str, str], Vote]:
+    """People's votes as MT-Bench keeps them: JSONL of ``question_id, model_a, model_b, winner, turn``.
+
+    Of several votes on a pair the last one counts; what a winner is called besides ``model_a`` and
+    ``model_b`` is a tie.
+
+    Raises:
+        ExperimentError: The file cannot be read, or a line is no vote; it is named.
+    """
+    votes: dict[tuple[str, int, str, str], Vote] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path} cannot be read: {error}.") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            key = (str(row["question_id"]), int(row.get("turn", 1)) - 1, row["model_a"], row["model_b"])
+            said: dict[str, Vote] = {"model_a": "one", "model_b": "other"}
+            votes[key] = said.get(row["winner"], "tie")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ExperimentError(f"{path.name}, line {number} is no vote: {error!r}.") from error
+    return votes
 
 
 def _unparsable(verdicts: Sequence[Verdict]) -> int:

@@ -27,14 +27,11 @@ def finish_with_kills(folder: Path, n: int, *, kills: int, delay_s: float, seed:
     seen: list[int] = []
     for place in places:
         process = start(folder, n, delay_s)
-        there, deadline = -1, 0.0
-        while (now := _lines(journal)) < place and process.poll() is None:
-            if now > there:
-                there, deadline = now, time.monotonic() + 120
-            assert time.monotonic() < deadline, "the run does not get on"
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        try:
+            _wait_for(journal, place, process)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
         seen.append(_lines(journal))
         # What a kill in the middle of a write leaves behind.
         with journal.open("ab") as file:
@@ -59,6 +56,16 @@ def texts(lines: list[Answer]) -> dict[tuple[str, str, int, int], tuple[str, int
 def start(folder: Path, n: int, delay_s: float) -> subprocess.Popen[bytes]:
     """The asker at work."""
     return subprocess.Popen([sys.executable, str(ASKER), str(folder), str(n), str(delay_s)])
+
+
+def _wait_for(journal: Path, place: int, process: subprocess.Popen[bytes]) -> None:
+    """Until so many lines are there, or the process ended."""
+    there, deadline = -1, 0.0
+    while (now := _lines(journal)) < place and process.poll() is None:
+        if now > there:
+            there, deadline = now, time.monotonic() + 120
+        assert time.monotonic() < deadline, "the run does not get on"
+        time.sleep(0.002)
 
 
 def _lines(path: Path) -> int:

@@ -17,7 +17,13 @@ from playground.experiments.judge import ModelJudge, RuleJudge, judge_pairs, jud
 from playground.experiments.judge_prompts import pair_prompt, read_choice, read_score, score_prompt
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
-from playground.experiments.verdicts import agreement, length_controlled, pair_figures, score_figures
+from playground.experiments.verdicts import (
+    agreement,
+    length_controlled,
+    pair_figures,
+    read_votes,
+    score_figures,
+)
 
 GOOD = FakeScript((("", FakeReply(("a good answer",))),))
 LONG = FakeScript((("", FakeReply(("a bad answer that goes on and on",))),))
@@ -156,6 +162,20 @@ def test_agreement_counts_pairs_that_people_judged_too(tmp_path: Path) -> None:
     assert agreement(verdicts, votes) == (2 / 3, 3)  # type: ignore[arg-type]
     assert agreement(tied, votes) == (1 / 3, 3)  # type: ignore[arg-type]
     assert agreement([replace(v, choice=None) for v in tied], votes) == (None, 0)  # type: ignore[arg-type]
+
+
+def test_votes_are_read_and_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "votes.jsonl"
+    path.write_text(
+        '{"question_id": 81, "model_a": "x", "model_b": "y", "winner": "model_b", "turn": 2}\n\n'
+        '{"question_id": "q", "model_a": "x", "model_b": "y", "winner": "tie (inconsistent)"}\n'
+    )
+    assert read_votes(path) == {("81", 1, "x", "y"): "other", ("q", 0, "x", "y"): "tie"}
+    path.write_text('{"question_id": 81}\n')
+    with pytest.raises(ExperimentError, match="line 1 is no vote"):
+        read_votes(path)
+    with pytest.raises(ExperimentError, match="cannot be read"):
+        read_votes(tmp_path / "none")
 
 
 def test_prompts_hold_everything_once_and_unknown_names_are_refused(tmp_path: Path) -> None:
