@@ -26,7 +26,16 @@ def _load_helper(name: str) -> ModuleType:
     return module
 
 
-for helper in ("tiny_model", "tiny_folder", "asking", "growing", "broken_ggufs", "bad_server", "file_keyring", "test_contract"):
+for helper in (
+    "tiny_model",
+    "tiny_folder",
+    "asking",
+    "growing",
+    "broken_ggufs",
+    "bad_server",
+    "file_keyring",
+    "test_contract",
+):
     if helper not in sys.modules:
         _load_helper(helper)
 
