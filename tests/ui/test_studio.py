@@ -24,7 +24,8 @@ def test_a_finding_leads_to_its_field_and_is_fixed_and_taken_back(tab: Tab) -> N
     page.wait_for_function("document.querySelector('.findings-badge.error')?.firstChild.data === '1'")
     assert page.locator(".findings").is_hidden(), "beside the prompt only"
     page.click("#tab-prompt")
-    finding = page.locator(".finding")
+    page.locator(".finding.info").get_by_text("chat template").wait_for()
+    finding = page.locator(".finding.error")
     assert "has no answer" in finding.inner_text()
     finding.get_by_title("Go to this field").click()
     assert page.evaluate("document.activeElement.ariaLabel") == "Example 2: answer"
@@ -37,7 +38,7 @@ def test_a_finding_leads_to_its_field_and_is_fixed_and_taken_back(tab: Tab) -> N
     assert draft(page, "examples.map(({ enabled }) => enabled)") == [True, True, False]
     # what asks the model: the fake one has special tokens
     page.fill("#draft-system", "Say <|turn|> now.")
-    page.wait_for_function("document.querySelectorAll('.finding').length === 2")
+    page.locator(".finding.warning").wait_for()
     assert "special token" in page.locator(".finding.warning").inner_text()
 
 

@@ -44,11 +44,11 @@ async function ask() {
 const soon = debounce(ask, PAUSE_MS);
 on('preview', soon);
 
-/** How many findings there are, for the prompt's tab; the worst of them gives it its colour. */
+/** How many errors and warnings there are, for the prompt's tab; the worst of them gives it its colour. */
 export function findingsBadge() {
   const badge = h('span.findings-badge', { hidden: true });
   on('findings', () => {
-    const found = server.findings ?? [];
+    const found = (server.findings ?? []).filter(({ severity }) => severity !== 'info');
     badge.hidden = !found.length;
     badge.className = `findings-badge ${found[0]?.severity ?? ''}`;
     badge.title = t('lint.count', { n: found.length });
