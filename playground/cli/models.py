@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playground.experiments.pair_cases import Cases
     from playground.experiments.pair_check import PairCheck
     from playground.experiments.pair_rows import Row
+    from playground.models.catalog import ModelEntry
     from playground.services import Workbench
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -27,9 +28,7 @@ _QUANTIZATIONS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0")
 def models_list(
     load: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Load this model and tell where it runs and what it cannot do; give it once each."
-        ),
+        typer.Option(help="Load this model and tell where it runs and what it cannot do; give it once each."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -51,6 +50,11 @@ def models_list(
                     "present": e.present,
                     "license": e.license,
                     "engines": [source.engine for source in e.sources],
+                    "parameters": e.parameters or None,
+                    "context": e.context or None,
+                    "gated": e.gated,
+                    "tried": e.tried,
+                    "repository": e.hub.repository if e.hub else None,
                 }
                 for e in entries
             ]
@@ -59,12 +63,21 @@ def models_list(
             return
         print_table(
             ("model", "title", "file"),
-            [(e.id, e.title, e.path.name if e.present else f"{e.path.name} (missing)") for e in entries],
+            [(e.id, e.title, _file(e)) for e in entries],
         )
         for name, facts in loaded.items():
             _print_facts(name, facts)
         for problem in problems:
             typer.echo(f"passed over: {problem.message}", err=True)
+
+
+def _file(entry: ModelEntry) -> str:
+    """The name of its file, and what is to be known of it before it is downloaded."""
+    if entry.present:
+        return entry.path.name
+    notes = ["pull it"] if entry.hub is not None else ["missing"]
+    notes += ["gated"] if entry.hub is not None and entry.hub.gated else []
+    return f"{entry.path.name} ({', '.join(notes if entry.tried else [*notes, 'not tried yet'])})"
 
 
 def _facts(model: str) -> dict[str, object]:
