@@ -115,7 +115,7 @@ export function besideOf(reply) {
 
 async function compareReply(turn, sideId, reply) {
   const other = otherSide(sideId);
-  const key = other && JSON.stringify([other, reply.rows.length, session.draft]);
+  const key = other && JSON.stringify([other, reply.rows.length]);
   if (!other || besides.get(reply)?.key === key) return;
   besides.set(reply, { key, side: other.id, values: null, others: null });
   const rows = await scored(turn, other, textOf(reply.rows) || reply.text);
@@ -181,7 +181,7 @@ export function lensControl() {
     chooser.parentElement?.classList.toggle('on', mode !== 'off');
   }
   on('ready view', draw);
-  on('conversation models', look);
+  on('ready conversation models', look);
   return h('span.lens-control', {}, chooser, legend);
 }
 
