@@ -168,11 +168,21 @@ def write_transformers(model: Llama, tokenizer: Tokenizer, folder: Path, *, chat
 
 
 def export_model(model: Llama, tokenizer: Tokenizer, folder: Path, *, chat: bool) -> None:
-    """Write both formats to `folder`: `wren-<role>-f16.gguf` and `hf-<role>/`."""
+    """Write both formats to `folder`: `wren-<role>-f16.gguf` and `hf-<role>/`.
+
+    Every weight of `model` is rounded to f16 first, in place. The GGUF keeps norms in f32, the safetensors
+    in f16; rounded like this both hold the same numbers.
+    """
     role = "instruct" if chat else "base"
     folder.mkdir(parents=True, exist_ok=True)
     model = model.to("cpu")
-    write_gguf(model, tokenizer, folder / f"wren-{role}-f16.gguf", chat=chat)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half().float())
+    path = folder / f"wren-{role}-f16.gguf"
+    partial = path.with_suffix(".partial")
+    write_gguf(model, tokenizer, partial, chat=chat)
+    partial.replace(path)  # a running program may have the old file mapped into memory
     write_transformers(model, tokenizer, folder / f"hf-{role}", chat=chat)
 
 

@@ -30,7 +30,7 @@ def network():
     model = Llama(SHAPE)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(2.0).copy_(parameter.half().float())
+            parameter.mul_(2.0003)  # not f16's numbers: exporting rounds them
     return model
 
 
