@@ -150,7 +150,7 @@ def test_the_focus_goes_in_reading_order(tab: Tab) -> None:
             page.evaluate(
                 """() => {
                   const e = document.activeElement;
-                  return e.closest('.pane')?.dataset.side ?? e.closest('.island[id]')?.id ?? '';
+                  return e.closest('.pane')?.dataset.side ?? e.closest('#panes, #composer')?.id ?? '';
                 }"""
             )
         )
