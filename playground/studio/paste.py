@@ -98,7 +98,7 @@ def _data(text: str) -> DataFile | None:
 
 
 def _turns(text: str) -> Reading | None:
-    if not find_headers(text):
+    if next(find_headers(text), None) is None:
         return None
     parsed = split_turns(text)
     return Reading("turns", "", parsed.system, parsed.examples)
