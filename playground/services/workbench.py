@@ -7,14 +7,14 @@ globals. Models load in the background and are shared by everyone who asks for t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 from playground.chat.assistant import Assistant, bare_renderer, fit, preset_renderer
-from playground.chat.compare import SideEvent, SideRun, compare
+from playground.chat.compare import Begun, SideEvent, SideRun, compare
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine
 from playground.engines.cores import CoreShare
@@ -261,6 +261,7 @@ class Workbench:
         cancel: Cancel | None = None,
         logprobs: int | None = None,
         sampling: SamplingParams | None = None,
+        begun: Mapping[str, Begun] | None = None,
     ) -> Iterator[SideEvent]:
         """Answer the conversation's last query on every side at once; see ``chat.compare``.
 
@@ -271,7 +272,9 @@ class Workbench:
             cancel: Ends every side.
             logprobs: As in ``GenerateRequest``.
             sampling: In place of each preset's own.
+            begun: By side, what its answer goes on from.
         """
+        kept = begun or {}
 
         def prepared(spec: SideSpec) -> tuple[Assistant, Engine]:
             assistant = self.assistant(spec, draft)
@@ -280,7 +283,7 @@ class Workbench:
             return assistant, self.engine(spec.model)
 
         runs = [
-            SideRun(side, partial(prepared, spec), conversation.messages(side), logprobs)
+            SideRun(side, partial(prepared, spec), conversation.messages(side), logprobs, kept.get(side))
             for side, spec in sides
         ]
         return compare(runs, cancel=cancel)
@@ -311,4 +314,3 @@ class Workbench:
             examples=preset.turn_examples() if preset and preset.prefix is None else (),
             extra_stop=preset.stop if preset else (),
         )
-
