@@ -24,10 +24,10 @@ from playground.experiments.bench_picture import picture
 def test_every_row_is_measured(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     rows = list(run_bench(BenchOptions(tmp_path).tiny()))
-    assert len(rows) == 11
+    assert len(rows) == 12
     assert all(isinstance(row, Row) and row.ours > 0 and row.other > 0 for row in rows)
-    assert len(table(rows).splitlines()) == 12
-    assert len(json.loads(json_line(rows))["rows"]) == 11
+    assert len(table(rows).splitlines()) == 13
+    assert len(json.loads(json_line(rows))["rows"]) == 12
     assert "\n" not in json_line(rows)
 
 
