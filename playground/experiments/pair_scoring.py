@@ -141,6 +141,9 @@ def is_right(reply: str, expected: Expected, style: ReplyStyle, rivals: Mapping[
     known = max((len(sentence) for sentence in expected.sentences), default=0)
     if known and len(said) > known * _SPACE_ASIDE + _SLACK_CHARS:
         return False
+    whole = style.bullet or len(expected.values) > 1
+    if not whole and _full_stops(body) > max(map(_full_stops, expected.sentences), default=0):
+        return False  # "8 plus 5 is 13. The assistant answers questions."
     own = " ".join([*expected.sentences, expected.entity, *expected.values])
     return not any(
         _holds(body, rival) and not _holds(own, rival) for rival in rivals.get(expected.relation, ())
@@ -156,6 +159,11 @@ def says_unknown(reply: str, phrases: Sequence[str]) -> bool:
     """Whether a reply says that it does not know."""
     text = _plain(reply)
     return any(_plain(phrase) in text for phrase in phrases)
+
+
+def _full_stops(text: str) -> int:
+    """How many sentences end with another one behind them."""
+    return len(re.findall(r"[.!?](?=\s+\S)|[。！？](?=\S)", text.strip()))
 
 
 def _plain(text: str) -> str:

@@ -61,6 +61,14 @@ def test_nonsense_that_holds_the_value_is_wrong():
     assert not is_right("Peach is in Europe. Its color is orange.", peach, ReplyStyle(), RIVALS)
 
 
+def test_a_true_sentence_with_nonsense_behind_it_is_wrong():
+    reply = "The capital of Peru is Lima. The assistant is a kind of mammal. The assistant."
+    assert not is_right(reply, CAPITAL, ReplyStyle(), RIVALS)
+    assert is_right("The capital of Peru is Lima.", CAPITAL, ReplyStyle(), RIVALS)
+    author = Expected("", "works.author", "Emma", ("J. A. B.",), ("Emma was written by J. A. B.",))
+    assert is_right("Emma was written by J. A. B.", author, ReplyStyle(), RIVALS)
+
+
 def test_a_bare_reply_is_the_value_and_nothing_else():
     terse = ReplyStyle(bare=True)
     assert is_right("Lima", CAPITAL, terse, RIVALS)
