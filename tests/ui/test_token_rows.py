@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from playground.chat.compare import SideDelta, SideEvent, SideFinished, SideStarted
 from playground.engines.base import Cancel
@@ -38,7 +39,9 @@ def test_no_row_is_lost_where_the_stream_starts_afresh() -> None:
         stream = ndjson(events, run="r", sides=("A", "B"), cancel=Cancel(), unexpected="Failed.")
         return [text async for text in stream]
 
-    last = asyncio.run(collect())[-1]  # all that a browser sees that skipped every redraw before
+    with ThreadPoolExecutor(1) as pool:  # the browser's own loop may run in this thread
+        texts = pool.submit(lambda: asyncio.run(collect())).result(60)
+    last = texts[-1]  # all that a browser sees that skipped every redraw before
     rows: dict[str, list[object]] = {"A": [], "B": []}
     for line in map(json.loads, last.splitlines()):
         if line.get("at") == "text":

@@ -38,7 +38,7 @@ export function promptSwitch() {
 export function promptView(side) {
   const facts = h('p.prompt-facts');
   const trouble = h('p.problem', { role: 'alert', hidden: true });
-  const text = h('pre.prompt-text', { tabIndex: 0, 'aria-label': t('prompt.label', { side: letterOf(side) }) });
+  const text = h('pre.prompt-text', { role: 'group', tabIndex: 0, 'aria-label': t('prompt.label', { side: letterOf(side) }) });
   const scroll = h('div.pane-scroll', {}, text);
   const readout = h('p.token-readout', { role: 'status', 'aria-live': 'polite', hidden: true });
   const copy = menu(t('prompt.copy', { side: letterOf(side) }), [
