@@ -261,7 +261,7 @@ def test_what_a_model_is_and_lacks_is_said(tab: Tab) -> None:
 def test_a_session_of_before_there_were_branches_opens(tab: Tab) -> None:
     tab.ask("kept")
     tab.page.wait_for_function(
-        "JSON.parse(sessionStorage.getItem('icl-playground/session')).conversation.head !== null"
+        "JSON.parse(sessionStorage.getItem('icl-playground/session'))?.conversation?.head != null"
     )
     kept = json.loads(tab.page.evaluate("sessionStorage.getItem('icl-playground/session')"))
     del kept["edits"], kept["view"]["expanded"]

@@ -68,11 +68,12 @@ export function pane(id, actions) {
   function drawHead() {
     const side = sideOf(id);
     const known = modelOf(side.model);
+    const absent = server.models.filter(({ status }) => status === 'missing');
+    const ofModel = (one) => h('option', { value: one.id, selected: one.id === side.model }, one.title);
     fill(
       model,
-      server.models.map((one) =>
-        h('option', { value: one.id, selected: one.id === side.model }, one.title),
-      ),
+      server.models.filter((one) => !absent.includes(one)).map(ofModel),
+      absent.length > 0 && h('optgroup', { label: t('pane.not_downloaded') }, absent.map(ofModel)),
       !known &&
         h('option', { value: side.model, selected: true }, t('pane.unknown_model', { name: side.model })),
     );
