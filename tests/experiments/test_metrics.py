@@ -78,7 +78,9 @@ def test_right_demands_entity_value_no_rival_and_an_end() -> None:
     # A greeting and a closing that are known are no part of the answer, and so do not make it too long.
     told = Asked("q", "", ("Paris",), "France", "capital", ("France: Paris.",))
     wrapped = "So happy to be asked about that! France: Paris. Ask me again whenever you like to!"
-    known = Setting(openings=("So happy to be asked about that!",), closings=("whenever you like to!",))
+    known = Setting(
+        openings=("So happy to be asked about that!",), closings=("Ask me again whenever you like to!",)
+    )
     assert value("right", wrapped, told) == 0.0
     assert value("right", wrapped, told, setting=known) == 1.0
 

@@ -71,7 +71,7 @@ def test_a_preset_is_saved_and_opened_after_a_reload(tab: Tab) -> None:
     tab.page.wait_for_function("!document.querySelector('.example textarea.answer').value.startsWith('Arrr')")
     tab.open()
     tab.page.select_option("#preset", "mine")
-    tab.page.wait_for_function("document.querySelector('.example textarea.answer').value.startsWith('Arrr')")
+    tab.page.wait_for_function("document.querySelector('.example textarea.answer')?.value.startsWith('Arrr')")
 
 
 def test_a_killed_worker_is_said_and_the_next_message_loads_it_again(tab: Tab, server: Server) -> None:

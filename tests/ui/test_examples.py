@@ -85,7 +85,7 @@ def test_an_example_is_dragged_by_a_finger_and_the_list_scrolls(
     )
     assert scroller.evaluate("e => e.scrollTop") > before
     send("touchEnd", bottom)
-    page.wait_for_function("document.querySelector('.example textarea.query').value === 'Name a colour.'")
+    page.wait_for_function("document.querySelector('.example textarea.query')?.value === 'Name a colour.'")
     assert queries(page)[-1] == QUERIES[0]
 
 
@@ -200,7 +200,7 @@ def test_a_pasted_text_is_split_into_examples(tab: Tab) -> None:
     )
     page.get_by_role("button", name="Split it…").click()
     found = page.locator(".paste-found")
-    page.wait_for_function("document.querySelector('.paste-found').textContent.includes('2 examples')")
+    page.wait_for_function("document.querySelector('.paste-found')?.textContent.includes('2 examples')")
     assert found.inner_text() == "prompt of the template plain · 2 examples"
     page.get_by_label("Use its system text, too").check()
     page.locator(".dialog button[type=submit]").click()
@@ -212,10 +212,10 @@ def test_a_pasted_text_is_split_into_examples(tab: Tab) -> None:
     assert queries(page) == [*QUERIES, TRANSCRIPT], "all of it is one step"
     page.get_by_role("button", name="Paste…").click()
     page.fill("#paste-text", '{"instruction": "<b>q</b>", "output": "a"}\n{"output": "x"}\n')
-    page.wait_for_function("document.querySelector('.paste-found').textContent.includes('row 2')")
+    page.wait_for_function("document.querySelector('.paste-found')?.textContent.includes('row 2')")
     assert page.locator(".paste-preview .asked").inner_text() == "<b>q</b>"
     page.fill("#paste-text", "Why?\nHow?")
-    page.wait_for_function("document.querySelector('.paste-found').textContent.includes('2 without')")
+    page.wait_for_function("document.querySelector('.paste-found')?.textContent.includes('2 without')")
     page.select_option("#paste-kind", "1")
     page.get_by_label("Replace the examples").check()
     page.locator(".dialog button[type=submit]").click()
@@ -245,15 +245,15 @@ def test_examples_are_chosen_from_a_file(tab: Tab) -> None:
     assert "Row 401" in page.locator(".pick-problems li").inner_text()
     place = page.locator(".pick-place")
     page.fill("#pick-search", "BIRDS question")
-    page.wait_for_function("document.querySelector('.pick-place').textContent === '1–50 of 200'")
+    page.wait_for_function("document.querySelector('.pick-place')?.textContent === '1–50 of 200'")
     page.locator(".pick-rows li").nth(1).click()
     page.get_by_label("Page after").click()
-    page.wait_for_function("document.querySelector('.pick-place').textContent === '51–100 of 200'")
+    page.wait_for_function("document.querySelector('.pick-place')?.textContent === '51–100 of 200'")
     page.locator(".pick-rows li").nth(0).click()
     page.fill("#pick-max_answer", "5")
     page.fill("#pick-search", "")
     page.select_option("#pick-sort", "query")
-    page.wait_for_function("document.querySelector('.pick-place').textContent === '1–50 of 58'")
+    page.wait_for_function("document.querySelector('.pick-place')?.textContent === '1–50 of 58'")
     assert "Question 0 on" in page.locator(".pick-rows .asked").first.inner_text()
     assert place.inner_text() == "1–50 of 58"
     page.get_by_role("button", name="Add 2 examples").click()
@@ -274,15 +274,15 @@ def test_the_bar_shows_what_takes_how_much_of_the_context(tab: Tab) -> None:
     assert "Fake base" in page.locator(".context-table .counter").inner_text()
     page.get_by_label("Example 1: answer").fill("x" * 50_000)
     problem = page.locator(".context-problem")
-    page.wait_for_function("document.querySelector('.context-problem').textContent.includes('are left')")
+    page.wait_for_function("document.querySelector('.context-problem')?.textContent.includes('are left')")
     page.keyboard.press("Tab")  # what is typed after that is a step of its own
     page.get_by_label("Example 1: answer").fill("x" * 66_000)
-    page.wait_for_function("document.querySelector('.context-problem').textContent.includes('switch some')")
+    page.wait_for_function("document.querySelector('.context-problem')?.textContent.includes('switch some')")
     assert "the context holds 65,536" in problem.inner_text()
     page.keyboard.press("Control+Z")
-    page.wait_for_function("document.querySelector('.context-problem').textContent.includes('are left')")
+    page.wait_for_function("document.querySelector('.context-problem')?.textContent.includes('are left')")
     page.keyboard.press("Control+Z")
-    page.wait_for_function("document.querySelector('.context-problem').textContent === ''")
+    page.wait_for_function("document.querySelector('.context-problem')?.textContent === ''")
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -156,7 +156,7 @@ def test_notebooks_are_pages_of_their_own_and_are_kept(tab: Tab) -> None:
     page.get_by_text("Rename…").click()
     page.fill("#notebook-name", "Mine <i>")
     page.click(".dialog button[type=submit]")
-    page.wait_for_function("document.querySelector('#notebook option:checked').text === 'Mine <i>'")
+    page.wait_for_function("document.querySelector('#notebook option:checked')?.text === 'Mine <i>'")
     page.go_back()
     page.wait_for_selector("#message", state="visible")
     assert not page.locator("#notebook-text").is_visible()

@@ -37,7 +37,7 @@ def test_a_preset_is_saved_reloaded_opened_again_and_deleted(tab: Tab) -> None:
     assert (tab.server.home / "presets" / "my-own.yaml").is_file()
     page.fill("#draft-system", "Changed once more.")
     page.click("[data-action=save]")
-    page.wait_for_function("document.querySelector('.unsaved').hidden")
+    page.wait_for_function("document.querySelector('.unsaved')?.hidden")
     page.select_option("#preset", "friendly")
     page.wait_for_function("document.getElementById('draft-system').value.includes('friendly')")
     tab.open()
@@ -163,7 +163,7 @@ def test_a_phone(open_tab: Callable[..., Tab], fake_server: Server) -> None:
         assert box["y"] + box["height"] <= 844
     page.keyboard.press("Escape")
     page.get_by_label("Side B", exact=True).and_(page.locator("button")).tap()
-    page.wait_for_function("document.querySelector('[data-side=B]').getBoundingClientRect().x < 20")
+    page.wait_for_function("document.querySelector('[data-side=B]')?.getBoundingClientRect().x < 20")
     page.get_by_label("Show or hide the preset").tap()
     page.fill("#draft-system", "From a phone.")
     page.get_by_label("Preset actions").tap()

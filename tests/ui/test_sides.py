@@ -217,7 +217,7 @@ def test_a_phone_swipes_through_the_sides(open_tab: Callable[..., Tab], fake_ser
     page = tab.page
     page.get_by_role("button", name="View and sides").tap()
     page.tap(".add-side")
-    page.wait_for_function("document.querySelector('[data-side=C]').getBoundingClientRect().x < 20")
+    page.wait_for_function("document.querySelector('[data-side=C]')?.getBoundingClientRect().x < 20")
     assert set(page.locator(".pane").evaluate_all(WIDTHS)) == {374}
     tab.ask("hello")
     swipe_right(tab)
@@ -233,7 +233,7 @@ def test_a_phone_swipes_through_the_sides(open_tab: Callable[..., Tab], fake_ser
     assert questions(tab) == []
     page.set_viewport_size({"width": 390, "height": 420})  # what a keyboard leaves
     page.tap("#message")
-    page.wait_for_function("document.querySelector('#send').getBoundingClientRect().bottom <= 420")
+    page.wait_for_function("document.querySelector('#send')?.getBoundingClientRect().bottom <= 420")
     page.fill("#message", "hello\n" * 12)
     send = page.locator("#send").bounding_box()
     assert send is not None

@@ -84,7 +84,7 @@ def test_a_template_is_edited_as_data(tab: Tab) -> None:
     assert turn.input_value() == "Q: {query}", "what is wrong is kept"
 
     turn.fill("Q: {query}\n\tA:{answer}<end>\n")
-    page.wait_for_function("document.querySelector('.template-stops').textContent.includes('<end>')")
+    page.wait_for_function("document.querySelector('.template-stops')?.textContent.includes('<end>')")
     assert problem.inner_text() == ""
     assert page.locator(".visible-area i").all_text_contents().count("⇥") == 1
     assert draft(page, "template.turn") == "Q: {query}\n\tA:{answer}<end>\n"

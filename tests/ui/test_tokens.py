@@ -141,8 +141,8 @@ def test_keys_step_through_tokens_and_choose_one(tab: Tab) -> None:
     page.locator("[data-side=B] .answer.lens").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
+    page.wait_for_selector("[data-side=B] .lens-token.at[data-i='1']")
     page.wait_for_selector(".token-card:popover-open")
-    assert page.locator("[data-side=B] .lens-token.at").get_attribute("data-i") == "1"
     page.keyboard.press("Enter")
     page.wait_for_selector(".token-row:focus")
     page.keyboard.press("Escape")

@@ -13,6 +13,7 @@ let card = null;
 let timer = null;
 let held = null; // the token element that the card belongs to
 let pinned = false;
+let stepping = null; // the token that the keys chose last, until it is shown in the next frame
 
 function element() {
   if (!card) {
@@ -59,6 +60,7 @@ function show(token, { reply, onSwap, facts }, pin) {
   if (!Array.isArray(row)) return;
   if (held !== token) held?.classList.remove('at');
   held = token;
+  stepping = null;
   pinned = pin;
   token.classList.add('at');
   fill(element(), contentOf(row, Number(token.dataset.i), reply, onSwap, facts));
@@ -155,16 +157,18 @@ export function inspectable(body, of) {
   body.addEventListener('keydown', (event) => {
     if (!of() || event.target !== body) return;
     const all = body.children;
-    const at = held && body.contains(held) ? [...all].indexOf(held) : -1;
+    const from = stepping ?? held;
+    const at = from && body.contains(from) ? [...all].indexOf(from) : -1;
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
     if (to !== undefined && all.length) {
       event.preventDefault();
       const token = all[Math.min(Math.max(0, to), all.length - 1)];
       token.scrollIntoView({ block: 'nearest' });
-      requestAnimationFrame(() => show(token, of(), false));
+      stepping = token;
+      requestAnimationFrame(() => stepping === token && token.isConnected && show(token, of(), false));
     } else if (event.key === 'Enter' && at >= 0) {
       event.preventDefault();
-      show(held, of(), true);
+      show(from, of(), true);
       card.querySelector('button:not(:disabled)')?.focus();
     } else if (event.key === 'Escape' && held) {
       event.stopPropagation();
