@@ -31,7 +31,9 @@ RECIPES: dict[str, Recipe] = {
     # The shipped pair.
     "small": Recipe(
         Shape(vocabulary=2560, width=160, layers=5, heads=5, kv_heads=5, hidden=432),
-        Plan("pretraining", 7600, 2048, LENGTHS, 6e-3, 0.6),
+        Plan(
+            "pretraining", 10000, 2048, ((0.3192, 256), (0.6108, 512), (0.07, 1024)), 6e-3, 0.55, late=0.456
+        ),
         Plan("tuning", 840, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
     ),
     # For a GPU: larger batches and many more tokens.
