@@ -109,7 +109,10 @@ def render(messages: list[tuple[str, str]]) -> str:
 
 
 def conversation(rng: random.Random, world: World, late: bool = False) -> Segments:
-    """A conversation of which the replies are learnt, or now and then a page of prose; `late`: mostly mistyped."""
+    """A conversation of which the replies are learnt, or now and then a page of prose.
+
+    `late`: most questions are mistyped.
+    """
     language = "zh" if rng.random() < ZH_SHARE else "en"
     if rng.random() < PROSE_SHARE:
         page = encyclopedia if rng.random() < 0.5 else notebook

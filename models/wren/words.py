@@ -240,7 +240,10 @@ def typo(rng: random.Random, text: str) -> str:
 
 
 def sloppy(rng: random.Random, question: str, *, slips: bool = False) -> str:
-    """The question as a hurried person types it: lower case, no mark, perhaps a typo; with `slips` mostly all three."""
+    """The question as a hurried person types it: lower case, no mark, perhaps a typo.
+
+    `slips`: mostly all three.
+    """
     if rng.random() < (0.9 if slips else 0.7):
         question = question.lower()
     if rng.random() < (0.9 if slips else 0.7):
