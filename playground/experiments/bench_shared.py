@@ -15,12 +15,13 @@ def known_texts(
 ) -> Iterator[Row]:
     """Switching between known presets, and between known conversations.
 
-    The conversations have a preset of their own: behind one of A, the next question to A would be no switch for
-    a library that keeps what it computed last.
+    The conversations have a preset of their own: behind one of A, the next question to A would be no switch
+    for a library that keeps what it computed last.
     """
     material = Material(options)
     *presets, talked = (material.preset(name) for name in "ABC")
-    talks = [talked + text_of(f"Talk {number} so far", options.history) for number in range(options.rounds + 1)]
+    names = [f"Talk {number} so far" for number in range(options.rounds + 1)]
+    talks = [talked + text_of(name, options.history) for name in names]
     for text in (*presets, *talks):
         first_token_s(engine, text + material.question())
     other.first_token_s(other.tokens(talked))
