@@ -1,0 +1,1 @@
+"""The page for strangers: a Hugging Face Space, exported as a folder, run by its ``app.py``."""
