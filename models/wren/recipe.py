@@ -32,7 +32,13 @@ RECIPES: dict[str, Recipe] = {
     "small": Recipe(
         Shape(vocabulary=2560, width=160, layers=5, heads=5, kv_heads=5, hidden=432),
         Plan(
-            "pretraining", 10000, 2048, ((0.3192, 256), (0.6108, 512), (0.07, 1024)), 6e-3, 0.55, late=0.456
+            "pretraining",
+            8800,
+            2048,
+            ((0.36272, 256), (0.56728, 512), (0.07, 1024)),
+            6e-3,
+            0.56,
+            late=0.51818,
         ),
         Plan("tuning", 840, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
     ),
