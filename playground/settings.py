@@ -7,11 +7,36 @@ Knows no preset and no model: only folders, and the few switches that come from 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 APP_NAME = "icl-playground"
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What is withheld from whoever uses this process. By default nothing is.
+
+    Attributes:
+        models: The only models that may be named; None for any.
+        paths: Whether models and presets may be named by a path.
+        servers: Whether a model may run on a server.
+        own_presets: Whether presets may be saved and deleted.
+        writes: Whether engines may keep anything on disk, and models be downloaded.
+        n_ctx: Most tokens of context that a model is loaded with; None: as its entry says.
+        max_tokens: Most tokens of one completion, whatever is asked; None: as asked.
+        samples: Most samples of one call; None: as asked.
+    """
+
+    models: frozenset[str] | None = None
+    paths: bool = True
+    servers: bool = True
+    own_presets: bool = True
+    writes: bool = True
+    n_ctx: int | None = None
+    max_tokens: int | None = None
+    samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +52,7 @@ class Settings:
         cache_dir: What may be deleted at any time.
         in_process: Run engines in this process (ZeroGPU, debugging) instead of one worker each.
         engine: ``llama.cpp``, ``transformers`` or ``server``; empty leaves it to each model's entry.
+        confined: What is withheld; nothing but where a page serves strangers.
     """
 
     shipped_presets: Path
@@ -37,11 +63,16 @@ class Settings:
     cache_dir: Path
     in_process: bool = False
     engine: str = ""
+    confined: Confinement = Confinement()
 
     @property
     def downloads_dir(self) -> Path:
         """What was downloaded, a folder a repository."""
         return self.models_dir / "files"
+
+    def by_name_only(self) -> Settings:
+        """The same, where models and presets go by their names: a page must not read files by their paths."""
+        return replace(self, confined=replace(self.confined, paths=False))
 
     @classmethod
     def load(cls, environ: dict[str, str] | None = None) -> Settings:

@@ -6,6 +6,7 @@ model does its work in a process of its own; an error of one side is that side's
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -144,7 +145,9 @@ def compare(runs: Sequence[SideRun], *, cancel: Cancel | None = None) -> Iterato
             merged.put(error)
 
     for run in runs:
-        threading.Thread(target=work, args=(run,), name=f"side-{run.side}", daemon=True).start()
+        context = contextvars.copy_context()
+        side = threading.Thread(target=context.run, args=(work, run), name=f"side-{run.side}", daemon=True)
+        side.start()
     open_sides = len(runs)
     try:
         while open_sides:

@@ -8,6 +8,7 @@ longer than the answers themselves it starts afresh with what they hold so far.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 import time
@@ -153,6 +154,7 @@ async def ndjson(
     sides: Sequence[str],
     cancel: Cancel,
     unexpected: str,
+    sentence: Callable[[str], str] = str,
 ) -> AsyncIterator[str]:
     """Everything the run has said so far, as lines of JSON, again at each redraw.
 
@@ -168,6 +170,7 @@ async def ndjson(
         sides: Ids of all sides.
         cancel: Stops the run; also set by whoever wants to.
         unexpected: What to say where something failed that is no ``PlaygroundError``.
+        sentence: From an error's sentence to the one that is shown.
     """
     loop = asyncio.get_running_loop()
     inbox, woken = _Inbox(), asyncio.Event()
@@ -183,14 +186,16 @@ async def ndjson(
                 inbox.add(event)
                 wake()
         except PlaygroundError as error:
-            failure = str(error)
+            failure = sentence(str(error))
         except Exception:
             log.exception("a run failed")
             failure = unexpected
         inbox.end(failure)
         wake()
 
-    threading.Thread(target=pump, name="page-run", daemon=True).start()
+    # In the context of the request: where a platform lends its devices, it asks whose request it is.
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(pump,), name="page-run", daemon=True).start()
     cancel.on_set(wake)
     said = _Transcript(run)
     open_sides, give_up_at = set(sides), float("inf")
