@@ -39,7 +39,7 @@ class Turns:
         """
         mine = _Waiting(visitor)
         with self._lock:
-            has = self._running[visitor] + sum(1 for one in self._waiting if one.visitor == visitor)
+            has = self._has(visitor)
             if has >= self._each:
                 raise PlaygroundError(
                     f"{has} of your requests are under way already; wait for one to end, or stop it."
@@ -69,6 +69,14 @@ class Turns:
         """How many run, and how many wait."""
         with self._lock:
             return self._running.total(), len(self._waiting)
+
+    def of(self, visitor: str) -> int:
+        """How many requests of a visitor run or wait."""
+        with self._lock:
+            return self._has(visitor)
+
+    def _has(self, visitor: str) -> int:
+        return self._running[visitor] + sum(1 for one in self._waiting if one.visitor == visitor)
 
     def _call_next(self) -> None:
         """Give free places away. Called under the lock."""

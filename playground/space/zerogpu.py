@@ -27,7 +27,7 @@ from playground.engines.base import (
     Scores,
 )
 from playground.engines.protocol import Failed
-from playground.engines.spec import EngineSpec
+from playground.engines.spec import DEFAULT_N_CTX, EngineSpec
 from playground.errors import EngineError, PlaygroundError, UnsupportedError
 from playground.types import Piece, Usage
 
@@ -119,7 +119,6 @@ class LentEngine:
 
     def __init__(self, name: str, work: GpuWork, on_gpu: OnGpu) -> None:
         from playground.engines.transformers.engine import engine_info
-        from playground.engines.transformers.model import DEFAULT_N_CTX
 
         model = work.models[name]
         n_ctx = work.specs[name].n_ctx or min(model.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
