@@ -106,9 +106,10 @@ class Material:
         return text_of(f"Preset {name}", self._options.prefix - 1)
 
     def question(self) -> str:
-        """A question that was never asked before."""
+        """A question that was never asked before; its first token is not that of the 93 before it either."""
         self._count += 1
-        return text_of(f"{self._count:06} asks what", self._options.question)
+        first = chr(ord("!") + self._count % 94)
+        return text_of(f"{first}{self._count:06} asks what", self._options.question)
 
 
 def request_for(text: str, *, n: int = 1, reply: int = 1, temperature: float = 0.0) -> GenerateRequest:
