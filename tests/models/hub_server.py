@@ -30,6 +30,7 @@ class Hosted:
     Attributes:
         files: What is said to be there; the checksums are of these bytes.
         sent: What is really sent for a file, where that differs.
+        claimed: How large a file is said to be in the list, where that differs.
         small: Names of files that are kept in git itself, and so have a git hash alone.
         status: Answered in place of any file; ``code`` is the Hub's own word for it.
         api_status: Answered in place of the list of files.
@@ -41,6 +42,7 @@ class Hosted:
 
     files: dict[str, bytes]
     sent: dict[str, bytes] = field(default_factory=dict)
+    claimed: dict[str, int] = field(default_factory=dict)
     small: set[str] = field(default_factory=set)
     status: int = 200
     code: str = ""
@@ -150,10 +152,11 @@ class _Handler(BaseHTTPRequestHandler):
         siblings = []
         for file, data in hosted.files.items():
             blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-            sibling: dict[str, object] = {"rfilename": file, "size": len(data), "blobId": blob}
+            size = hosted.claimed.get(file, len(data))
+            sibling: dict[str, object] = {"rfilename": file, "size": size, "blobId": blob}
             if file not in hosted.small:
                 digest = hashlib.sha256(data).hexdigest()
-                sibling["lfs"] = {"size": len(data), "sha256": digest, "pointerSize": 130}
+                sibling["lfs"] = {"size": size, "sha256": digest, "pointerSize": 130}
             siblings.append(sibling)
         answer = {
             "id": name,
