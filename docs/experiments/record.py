@@ -1,7 +1,9 @@
-"""Runs every recorded experiment on the bundled pair and writes its tables and charts into docs/.
+"""Runs every recorded experiment on the bundled pair and writes its tables, charts and findings into docs/.
 
 Each experiment is one ``playground`` command, shown in docs/experiments.md above its table. A run that was
-stopped goes on; one of other weights is refused, and ``--fresh`` begins all of them again.
+stopped goes on. Runs lie in a folder by the weights' fingerprint, so that other weights begin their own; one
+whose command changed begins again, and so do all with ``--fresh``. ``--quick`` asks few questions, and leaves
+the page as it is: its figures go beside its runs.
 """
 
 from __future__ import annotations
@@ -17,16 +19,31 @@ from pathlib import Path
 
 import msgspec
 
+sys.path.insert(0, str(Path(__file__).parent))  # for the module beside this one, however this is loaded
+
+from findings import findings
+
+from playground.experiments.candidates import CandidateResults
+from playground.experiments.candidates_report import (
+    candidate_test_rows,
+    ranking_chart,
+    ranking_rows,
+    summary,
+)
 from playground.experiments.evaluate import stored
-from playground.experiments.report import axis_chart
+from playground.experiments.report_parts import Rows, axis_chart
 from playground.experiments.results import Results
 from playground.experiments.run_files import Plan, read_manifest
 from playground.experiments.search import SearchResults
 from playground.experiments.search_report import tested_chart, validation_chart
+from playground.services import Workbench
+from playground.services.experiments import WorkbenchHost
 
 DOCS = Path(__file__).parent.parent
 PAGE = DOCS / "experiments.md"
 CHARTS = Path(__file__).parent
+QUICK = {"--limit": 8, "--validation": 4, "--test": 6, "--pool": 4, "--most": 1, "--halving": 0}
+"""Sizes of a quick run, in place of an experiment's own; ``--pool`` where it is a number."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,7 @@ ALL = (
         "gap",
         "evaluate --assistant wren/base:none --assistant wren/base:zero-shot --assistant wren/base:friendly "
         "--assistant wren/instruct --questions wren:seen+told --limit 120 --retrieve wren:seen "
+        "--retrieve-by bm25,likelihood "
         "--metrics right,rouge_l,in_style,tokens,stopped,role_leaked,shift,perplexity --style friendly",
         ("right", "shift"),
     ),
@@ -74,6 +92,12 @@ ALL = (
         "search --questions wren:told+hurried --pool 16 --validation 32 --test 96 --most 3 --halving 8",
         (),
     ),
+    Recorded(
+        "candidates",
+        "candidates --questions wren:told+hurried --file docs/experiments/wordings.txt --keep 0 "
+        "--validation 48 --test 96",
+        (),
+    ),
 )
 
 
@@ -84,52 +108,122 @@ def main() -> None:
     asked.add_argument("--second", default="", help="a second base model, for the transfer")
     asked.add_argument("--only", nargs="*", default=[], help="names of experiments")
     asked.add_argument("--fresh", action="store_true", help="begin all runs again")
+    asked.add_argument("--quick", action="store_true", help="few questions; the page stays as it is")
     options = asked.parse_args()
+    names = [experiment.name for experiment in ALL]
+    if unknown := [name for name in options.only if name not in names]:
+        sys.exit(f"There is no experiment '{unknown[0]}'; the names are: {', '.join(names)}.")
+    if options.second and not Path(options.second).is_file():
+        sys.exit(f"{options.second} is no file; name the second base's GGUF.")
+    runs = options.runs.resolve() / ("quick" if options.quick else "whole") / weights()
+    page, charts = PAGE, CHARTS
+    if options.quick:
+        page, charts = runs / PAGE.name, runs / "experiments"
+        charts.mkdir(parents=True, exist_ok=True)
+        page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    began = time.perf_counter()
     for experiment in ALL:
         if options.only and experiment.name not in options.only:
             continue
-        folder = options.runs / experiment.name
-        if options.fresh and folder.is_dir():
-            shutil.rmtree(folder)
         command = experiment.command
         if experiment.name == "search" and options.second:
-            command += f" --transfer {options.second}"
-        seconds = run(command, folder)
-        record(experiment, command, folder, seconds)
+            command += f" --transfer {Path(options.second).resolve()}"
+        if options.quick:
+            command = quick(command)
+        seconds = run(command, runs / experiment.name, fresh=options.fresh)
+        record(experiment, command, runs / experiment.name, seconds, page, charts)
+    put("findings", "\n".join(findings(runs)), page)
+    print(f"{page} is written; {time.perf_counter() - began:.0f} s.")
 
 
-def run(command: str, folder: Path) -> float:
-    """Begin or go on with a run; seconds that it took now."""
+def weights() -> str:
+    """What tells the bundled pair's weights from others, as a folder's name."""
+    with Workbench() as workbench:
+        host = WorkbenchHost(workbench)
+        prints = [str(host.model_facts(model)["fingerprint"]) for model in ("wren/base", "wren/instruct")]
+    return "-".join(one[:8] for one in prints)
+
+
+def quick(command: str) -> str:
+    """The command with few questions."""
+    words = command.split()
+    for option, size in QUICK.items():
+        if option in words and words[words.index(option) + 1].isdigit():
+            words[words.index(option) + 1] = str(size)
+    return " ".join(words)
+
+
+def run(command: str, folder: Path, *, fresh: bool = False) -> float:
+    """Begin or go on with a run; seconds that all its stretches took together."""
+    said, clock = folder.with_suffix(".command"), folder.with_suffix(".seconds")
+    known = said.read_text(encoding="utf-8") if said.is_file() else ""
+    if fresh or known != command:
+        shutil.rmtree(folder, ignore_errors=True)
+        clock.unlink(missing_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    said.write_text(command, encoding="utf-8")
+    before = float(clock.read_text()) if clock.is_file() else 0.0
+    if (folder / "results.json").is_file():
+        print(f"playground {command}\n  is there already: {folder}", flush=True)
+        return before
     print(f"playground {command}", flush=True)
     if (folder / "manifest.json").is_file():
         arguments = [command.split()[0], "--resume", str(folder)]
     else:
+        shutil.rmtree(folder, ignore_errors=True)  # killed before it had begun
         arguments = [*command.split(), "--out", str(folder)]
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "playground", *arguments], check=True)
-    return time.perf_counter() - started
+    try:
+        subprocess.run([sys.executable, "-m", "playground", *arguments], check=True, cwd=DOCS.parent)
+    finally:
+        before += time.perf_counter() - started
+        clock.write_text(f"{before:.1f}")
+    return before
 
 
-def record(experiment: Recorded, command: str, folder: Path, seconds: float) -> None:
+def record(
+    experiment: Recorded, command: str, folder: Path, seconds: float, page: Path, charts_folder: Path
+) -> None:
     """Put an experiment's tables and charts into the page."""
     manifest = read_manifest(folder)
     created = str(manifest["created"])[:10]
-    lines = [f"    playground {command}", "", f"Begun {created}, {seconds:.0f} s in its last stretch.", ""]
-    charts: dict[str, str] = {}
-    if experiment.name == "search":
-        found = (folder / "results.json").read_bytes()
+    shown = re.sub(r"(--transfer) \S*/", r"\1 ", command)
+    lines = [f"    playground {shown}", "", f"Begun {created}; {seconds:.0f} s in all.", ""]
+    found = (folder / "results.json").read_bytes()
+    if manifest["kind"] == "search":
         results = msgspec.json.decode(found, type=SearchResults)
-        charts = {"test": tested_chart(results), "validation": validation_chart(results)}
+        charts = {"test": tested_chart(results).svg(), "validation": validation_chart(results).svg()}
         lines += search_table(results)
+    elif manifest["kind"] == "candidates":
+        ranked = msgspec.json.decode(found, type=CandidateResults)
+        charts = {"ranking": ranking_chart(ranked).svg()}
+        lines += [
+            summary(ranked),
+            "",
+            *markdown(candidate_test_rows(ranked)),
+            "",
+            *markdown(ranking_rows(ranked)),
+        ]
     else:
         plan, figures, _ = stored(folder)
-        charts = {metric: axis_chart(plan, figures, metric) for metric in experiment.charts}
+        charts = {metric: axis_chart(plan, figures, metric).svg() for metric in experiment.charts}
         lines += figures_table(plan, figures)
     for name, svg in charts.items():
-        path = CHARTS / f"{experiment.name}-{name}.svg"
+        path = charts_folder / f"{experiment.name}-{name}.svg"
         path.write_text(svg, encoding="utf-8")
         lines += ["", f"![{experiment.name}: {name}](experiments/{path.name})"]
-    put(experiment.name, "\n".join(lines))
+    put(experiment.name, "\n".join(lines), page)
+
+
+def markdown(rows: Rows) -> list[str]:
+    """A table's rows as Markdown."""
+    head, *body = rows
+    cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in body]
+    return [
+        "| " + " | ".join(head) + " |",
+        "|" + "---|" * len(head),
+        *("| " + " | ".join(row) + " |" for row in cells),
+    ]
 
 
 def figures_table(plan: Plan, results: Results) -> list[str]:
@@ -188,14 +282,14 @@ def search_table(results: SearchResults) -> list[str]:
     return lines
 
 
-def put(name: str, text: str) -> None:
+def put(name: str, text: str, path: Path) -> None:
     """Replace what stands between an experiment's marks in the page."""
-    page = PAGE.read_text(encoding="utf-8")
+    page = path.read_text(encoding="utf-8")
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if not pattern.search(page):
-        sys.exit(f"{PAGE} has no marks for '{name}'; write {begin} and {end} where its table belongs.")
-    PAGE.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page), encoding="utf-8")
+        sys.exit(f"{path} has no marks for '{name}'; write {begin} and {end} where its table belongs.")
+    path.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page), encoding="utf-8")
 
 
 if __name__ == "__main__":

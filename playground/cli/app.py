@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     from playground.cli import (  # noqa: F401  (they add their commands)
         ablate,
         bench,
+        candidates,
         doctor,
         evaluate,
         judge,

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.app import one_line, print_table
+from playground.cli.app import one_line, print_table, reported
 from playground.cli.talk import split_side
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from playground.experiments.questions import QuestionSet
     from playground.experiments.results import Results
     from playground.experiments.run import Run
+    from playground.experiments.run_files import Plan
     from playground.services import Workbench
+    from playground.services.experiment_plans import Asking
     from playground.services.experiments import Experiments
 
 Questions = Annotated[
@@ -50,38 +53,76 @@ def spec_of(workbench: Workbench, text: str, *, max_tokens: int | None = None) -
     Raises:
         PlaygroundError: No such model or preset.
     """
-    from dataclasses import replace
-
-    from playground.experiments.assistants import AssistantSpec
+    from playground.services.experiment_plans import spec_for
 
     model, preset_name = split_side(text)
-    entry = workbench.catalog.get(model)
-    if preset_name is None:
-        preset_name = entry.default_preset if entry.kind == "base" else "none"
-    preset = None if preset_name == "none" else workbench.presets.load(preset_name)
-    spec = AssistantSpec(f"{entry.id}:{preset_name}", entry.id, preset)
-    return (
-        spec if max_tokens is None else replace(spec, sampling=replace(spec.params(), max_tokens=max_tokens))
-    )
+    return spec_for(workbench, model, preset_name, max_tokens=max_tokens)
+
+
+@dataclass(frozen=True)
+class Common:
+    """The options that every command which begins a run has."""
+
+    assistants: Sequence[str]
+    questions: str
+    limit: int | None = None
+    metrics: str = ""
+    max_tokens: int | None = None
+    seed: int = 0
+    samples: int = 1
+    exact: bool = False
+
+
+def asking_of(experiments: Experiments, workbench: Workbench, given: Common) -> Asking:
+    """Who is asked what, as the options say.
+
+    Raises:
+        PlaygroundError: No such model, preset or question set.
+    """
+    from playground.services.experiment_plans import Asking
+
+    specs = tuple(spec_of(workbench, text, max_tokens=given.max_tokens) for text in given.assistants)
+    asked = chosen_questions(experiments, given.questions, given.limit, given.seed)
+    return Asking(specs, asked, names_of(given.metrics), given.seed, given.samples, given.exact)
+
+
+def names_of(given: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in given.split(",") if name.strip())
+
+
+@contextmanager
+def begun(
+    kind: str, out: Path | None, resume: Path | None, plan: Callable[[Workbench, Experiments], Plan]
+) -> Iterator[tuple[Run, Workbench]]:
+    """A new run of the plan, or the one that is gone on with; errors of ours end the command with a line.
+
+    Args:
+        kind: Of the run; one of another kind is not gone on with.
+        out: The folder of a new run.
+        resume: The folder of a stored one; ``plan`` is not asked for then.
+        plan: Makes the plan.
+    """
+    from playground.experiments.run import Run
+    from playground.services import Workbench
+    from playground.services.experiments import Experiments
+
+    with reported(), Workbench() as workbench:
+        experiments = Experiments(workbench)
+        if resume is not None:
+            run = Run.resume(resume, experiments.host)
+        else:
+            made = plan(workbench, experiments)
+            run = Run.create(run_folder(workbench, out, kind), made, experiments.host)
+        with run:
+            must_be(run, kind)
+            yield run, workbench
 
 
 def chosen_questions(experiments: Experiments, name: str, limit: int | None, seed: int) -> QuestionSet:
     """The questions, at most ``limit`` of them."""
     found = experiments.questions(name)
     return found if limit is None else found.take(limit, seed=seed)
-
-
-def metric_names(given: str, questions: QuestionSet) -> tuple[str, ...]:
-    """The metrics that were named, or those that suit the questions.
-
-    Raises:
-        PlaygroundError: There is no such metric.
-    """
-    from playground.experiments.model_metrics import check_metrics, default_metrics
-
-    names = tuple(name.strip() for name in given.split(",") if name.strip())
-    check_metrics(names)
-    return names or default_metrics([turn for q in questions.questions for turn in q.turns])
 
 
 def run_folder(workbench: Workbench, out: Path | None, kind: str) -> Path:
@@ -124,15 +165,6 @@ def _show(shown: Snapshot) -> None:
         typer.echo(f"\r{text:78}", err=True, nl=False)
     else:
         typer.echo(text, err=True)
-
-
-def opened(
-    workbench: Workbench, experiments: Experiments, resume: Path | None, create: Callable[[], Run]
-) -> Run:
-    """The run that is gone on with, or a new one."""
-    from playground.experiments.run import Run as RunType
-
-    return create() if resume is None else RunType.resume(resume, experiments.host)
 
 
 def must_be(run: Run, kind: str) -> None:

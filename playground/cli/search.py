@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.app import app, print_json, print_table, reported
-from playground.cli.experiment_options import (
-    Json,
-    MaxTokens,
-    Out,
-    Resume,
-    SeedOption,
-    must_be,
-    opened,
-    run_folder,
-    spec_of,
-    watched,
-)
+from playground.cli import experiment_options as shared
+from playground.cli.app import app, print_json, print_table
 
 if TYPE_CHECKING:
-    from playground.experiments.run import Run
+    from playground.experiments.run_files import Plan
     from playground.experiments.search import SearchResults
+    from playground.services import Workbench
+    from playground.services.experiments import Experiments
 
 
 @app.command()
@@ -47,60 +38,47 @@ def search(
     transfer: Annotated[str, typer.Option(help="A second model, whose test result is told by itself.")] = "",
     name: Annotated[str, typer.Option(help="Of the preset that comes out.")] = "found",
     save: Annotated[bool, typer.Option("--save", help="Save the preset among your own.")] = False,
-    max_tokens: MaxTokens = None,
-    seed: SeedOption = 0,
-    out: Out = None,
-    resume: Resume = None,
-    as_json: Json = False,
+    max_tokens: shared.MaxTokens = None,
+    seed: shared.SeedOption = 0,
+    out: shared.Out = None,
+    resume: shared.Resume = None,
+    as_json: shared.Json = False,
 ) -> None:
     """Choose examples greedily from a pool, beside random search of the same cost; test them at the end."""
-    from playground.experiments.model_metrics import check_metrics
-    from playground.experiments.pools import in_style_of
-    from playground.experiments.run import Run
-    from playground.experiments.run_files import Plan
-    from playground.experiments.search import SearchOptions, split_for_search
     from playground.experiments.search_report import search_and_report
-    from playground.services import Workbench
-    from playground.services.experiments import Experiments
 
-    with reported(), Workbench() as workbench:
-        experiments = Experiments(workbench)
+    def plan(workbench: Workbench, experiments: Experiments) -> Plan:
+        from playground.experiments.search import SearchOptions
+        from playground.services.experiment_plans import Splits, example_search
 
-        def create() -> Run:
-            check_metrics([metric])
-            spec = spec_of(workbench, assistant, max_tokens=max_tokens)
-            if transfer:
-                workbench.catalog.get(transfer)
-            shown, chosen_by, kept = split_for_search(
-                experiments.questions(questions), pool=pool, validation=validation, test=test, seed=seed
-            )
-            options = SearchOptions(
-                metric,
-                in_style_of(shown.examples(), spec.preset),
-                tuple(q.id for q in chosen_by.questions),
-                tuple(q.id for q in kept.questions),
-                most=most,
-                keep=keep,
-                budget=budget,
-                halving=halving,
-                transfer=transfer,
-                name=name,
-            )
-            asked = replace(chosen_by, questions=(*chosen_by.questions, *kept.questions))
-            plan = Plan("search", (spec,), asked, (metric,), seed=seed, options=asdict(options))
-            return Run.create(run_folder(workbench, out, "search"), plan, experiments.host)
+        if transfer:
+            workbench.catalog.get(transfer)
+        options = SearchOptions(
+            metric,
+            (),
+            (),
+            (),
+            most=most,
+            keep=keep,
+            budget=budget,
+            halving=halving,
+            transfer=transfer,
+            name=name,
+        )
+        given = shared.Common([assistant], questions, None, "", max_tokens, seed)
+        asking = shared.asking_of(experiments, workbench, given)
+        return example_search(asking, options, Splits(pool, validation, test))
 
-        with opened(workbench, experiments, resume, create) as run:
-            must_be(run, "search")
-            with watched(run):
-                preset, results = search_and_report(run)
-            if save:
-                workbench.presets.save(preset)
-            if as_json:
-                print_json({"folder": str(run.folder), "preset": preset.name, **asdict(results)})
-            else:
-                _print(results)
-            typer.echo(f"found.yaml, report.html and the run in {run.folder}", err=True)
+    with shared.begun("search", out, resume, plan) as (run, workbench):
+        with shared.watched(run):
+            preset, results = search_and_report(run)
+        if save:
+            workbench.presets.save(preset)
+        if as_json:
+            print_json({"folder": str(run.folder), "preset": preset.name, **asdict(results)})
+        else:
+            _print(results)
+        typer.echo(f"found.yaml, report.html and the run in {run.folder}", err=True)
 
 
 def _print(results: SearchResults) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
@@ -21,6 +21,8 @@ from playground.presets.preset import Preset
 from playground.types import Example, SamplingParams
 
 Tag = str | int | float | bool
+RetrievedBy = Literal["bm25", "likelihood"]
+RETRIEVED_BY: tuple[RetrievedBy, ...] = get_args(RetrievedBy)
 
 
 class ExperimentError(PlaygroundError):
@@ -29,13 +31,15 @@ class ExperimentError(PlaygroundError):
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Examples chosen per question: the ``k`` of ``pool`` that BM25 finds nearest to its first turn.
+    """Examples chosen per question: the ``k`` of ``pool`` that are nearest to its first turn.
 
-    The nearest stands last, beside the question. They replace the preset's own examples.
+    The nearest stands last, beside the question. They replace the preset's own examples. Nearness is BM25's,
+    or how likely the model itself finds the question behind the example (see ``retrieve``).
     """
 
     k: int
     pool: tuple[Example, ...]
+    by: RetrievedBy = "bm25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,17 @@ class AssistantSpec:
             self.model,
             self.preset.content_hash() if self.preset else "",
             asdict(self.params()),
-            asdict(self.retrieval) if self.retrieval else None,
+            self._retrieval_content(),
         ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _retrieval_content(self) -> dict[str, object] | None:
+        if self.retrieval is None:
+            return None
+        content = asdict(self.retrieval)
+        if self.retrieval.by == "bm25":
+            del content["by"]  # so that runs begun before there was another way are known again
+        return content
 
     def as_dict(self) -> dict[str, object]:
         """The spec as plain JSON values, with the hash of its content."""

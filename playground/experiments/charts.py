@@ -37,6 +37,37 @@ class Bar:
     group: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Named values; ``groups`` names the colours. ``share``: the scale runs from 0 to 1."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    groups: tuple[str, ...] = ()
+    share: bool = False
+
+    def svg(self) -> str:
+        """The chart as SVG text."""
+        return bar_chart(self.title, self.bars, share=self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Named lines over numbers. ``share``: the scale runs from 0 to 1."""
+
+    title: str
+    series: tuple[tuple[str, tuple[Point, ...]], ...]
+    x_title: str = ""
+    share: bool = False
+
+    def svg(self) -> str:
+        """The chart as SVG text."""
+        return line_chart(self.title, self.series, x_title=self.x_title, share=self.share)
+
+
+Chart = BarChart | LineChart
+
+
 def bar_chart(title: str, bars: Sequence[Bar], *, share: bool = False) -> str:
     """Horizontal bars from 0, each with its interval as a whisker; shares run from 0 to 1."""
     left, row, top = 320, 26, 40

@@ -117,6 +117,29 @@ def answers_csv(plan: Plan, answers: Sequence[Answer]) -> str:
     return out.getvalue()
 
 
+def export_texts(
+    plan: Plan, answers: Sequence[Answer], wanted: ExportFormat, *, created_s: float = 0.0
+) -> dict[str, str]:
+    """A run's answers in a format: texts by the names of their files, one an assistant (one for CSV).
+
+    Raises:
+        ExperimentError: There is no such format.
+    """
+    if wanted not in EXPORT_FORMATS:
+        raise ExperimentError(f"There is no format '{wanted}'. Use one of: {', '.join(EXPORT_FORMATS)}.")
+    if wanted == "csv":
+        return {"answers.csv": answers_csv(plan, answers)}
+    texts: dict[str, str] = {}
+    for name in dict.fromkeys(a.assistant for a in answers):
+        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+        if wanted == "mt_bench":
+            texts[f"mt_bench-{safe}.jsonl"] = mt_bench(plan, answers, name, created_s=created_s)
+        else:
+            write = alpaca_eval if wanted == "alpaca_eval" else just_eval
+            texts[f"{wanted}-{safe}.json"] = write(plan, answers, name)
+    return texts
+
+
 def export(
     folder: Path, plan: Plan, answers: Sequence[Answer], wanted: ExportFormat, *, created_s: float = 0.0
 ) -> list[Path]:
@@ -125,20 +148,8 @@ def export(
     Raises:
         ExperimentError: There is no such format, or the folder cannot be written.
     """
-    if wanted not in EXPORT_FORMATS:
-        raise ExperimentError(f"There is no format '{wanted}'. Use one of: {', '.join(EXPORT_FORMATS)}.")
-    texts: dict[str, str] = {}
-    if wanted == "csv":
-        texts["answers.csv"] = answers_csv(plan, answers)
-    for name in dict.fromkeys(a.assistant for a in answers) if wanted != "csv" else ():
-        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
-        if wanted == "mt_bench":
-            texts[f"mt_bench-{safe}.jsonl"] = mt_bench(plan, answers, name, created_s=created_s)
-        else:
-            write = alpaca_eval if wanted == "alpaca_eval" else just_eval
-            texts[f"{wanted}-{safe}.json"] = write(plan, answers, name)
     written = []
-    for file, text in texts.items():
+    for file, text in export_texts(plan, answers, wanted, created_s=created_s).items():
         path = folder / file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

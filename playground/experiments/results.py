@@ -15,7 +15,7 @@ from playground.experiments.metrics import METRICS, Setting, corpus_metrics
 from playground.experiments.model_metrics import MODEL_METRICS, Score
 from playground.experiments.pair_scoring import ReplyStyle, style_of
 from playground.experiments.questions import Question
-from playground.experiments.run_files import Answer, Plan
+from playground.experiments.run_files import Answer, AnswerKey, Plan
 from playground.experiments.statistics import Interval, Paired, interval, paired, per_question, quantiles
 from playground.presets.preset import Preset
 
@@ -168,17 +168,39 @@ def _metrics(plan: Plan) -> list[str]:
     return names
 
 
+def answer_values(
+    plan: Plan, answers: Iterable[Answer], scores: Iterable[Score]
+) -> dict[AnswerKey, dict[str, float]]:
+    """Every metric of every answer, by the answer's key."""
+    scored = list(scores)
+    found: dict[AnswerKey, dict[str, float]] = {}
+    answered = list(answers)
+    for metric in _metrics(plan):
+        for line, _, value in _each(plan, answered, scored, metric, 0):
+            key = (line.assistant, line.question, line.turn, line.sample)
+            found.setdefault(key, {})[metric] = value
+    return found
+
+
 def _raw(
     plan: Plan, answers: Iterable[Answer], scores: Iterable[Score], metric: str, turn: int
 ) -> Iterable[tuple[str, Question, float]]:
     """Every single value: of whom, to which question."""
+    for line, question, value in _each(plan, answers, scores, metric, turn):
+        yield line.assistant, question, value
+
+
+def _each(
+    plan: Plan, answers: Iterable[Answer], scores: Iterable[Score], metric: str, turn: int
+) -> Iterable[tuple[Answer | Score, Question, float]]:
+    """Every single value with the line that it is of."""
     questions = {question.id: question for question in plan.questions.questions}
     if metric in MODEL_METRICS:
         for score in scores:
             question = questions.get(score.question)
             wanted = score.metric == metric and turn in (0, score.turn + 1)
             if wanted and score.value is not None and question is not None:
-                yield score.assistant, question, score.value
+                yield score, question, score.value
         return
     measure = METRICS[metric].measure
     settings = _settings(plan)
@@ -190,7 +212,7 @@ def _raw(
         setting = settings.get(answer.assistant, fallback)
         value = measure(question.turns[answer.turn], answer, setting)
         if value is not None:
-            yield answer.assistant, question, value
+            yield answer, question, value
 
 
 def _settings(plan: Plan) -> dict[str, Setting]:

@@ -23,14 +23,20 @@ from playground.experiments.journal import Journal, JournalError
 from playground.experiments.progress import Progress
 from playground.experiments.questions import Question
 from playground.experiments.retrieve import Retriever
-from playground.experiments.run_files import Answer, Plan, check_models, lock, read_plan, write_manifest
+from playground.experiments.run_files import (
+    Answer,
+    AnswerKey,
+    Plan,
+    check_models,
+    lock,
+    read_plan,
+    write_manifest,
+)
 from playground.types import Message, Prompt, SamplingParams
 
 BATCH = 128
 """Requests that are in the engine's hands at once; a kill loses those that were being decoded."""
 _TRIES = 2
-
-AnswerKey = tuple[str, str, int, int]
 
 
 class RunCancelled(ExperimentError):
@@ -205,7 +211,7 @@ class Run:
         if not pending:
             return
         engine = self.host.engine(spec.model)
-        writer = _Prompts(spec, self.host)
+        writer = _Prompts(spec, self.host, self.cancel)
         size = max(1, BATCH // self.plan.samples)
         for start in range(0, len(pending), size):
             chunk = pending[start : start + size]
@@ -258,7 +264,7 @@ class Run:
         """
         writer = self._writers.get(spec.name)
         if writer is None:
-            writer = self._writers[spec.name] = _Prompts(spec, self.host)
+            writer = self._writers[spec.name] = _Prompts(spec, self.host, self.cancel)
         return writer.assistant(question).renderer.render(self.talk(spec, question, turn, sample))
 
     def talk(self, spec: AssistantSpec, question: Question, turn: int, sample: int) -> list[Message]:
@@ -333,10 +339,13 @@ class _Unanswered(ExperimentError):
 class _Prompts:
     """How a spec prompts: one assistant for all questions, or one a question where examples are retrieved."""
 
-    def __init__(self, spec: AssistantSpec, host: Host) -> None:
+    def __init__(self, spec: AssistantSpec, host: Host, cancel: Cancel) -> None:
         self._spec = spec
         self._host = host
-        self._retriever = Retriever(spec.retrieval) if spec.retrieval else None
+        self._retriever = None
+        if spec.retrieval:
+            engine = host.engine(spec.model) if spec.retrieval.by == "likelihood" else None
+            self._retriever = Retriever(spec.retrieval, engine, cancel)
         self._fixed = None if self._retriever else host.assistant(spec.model, spec.preset)
 
     def assistant(self, question: Question) -> Assistant:

@@ -29,6 +29,8 @@ from playground.presets.preset import Preset
 from playground.types import FinishReason
 
 FORMAT = 1
+AnswerKey = tuple[str, str, int, int]
+"""Assistant, question, turn and sample: what finished work is known by."""
 _PACKAGES = ("llama-cpp-python", "torch", "transformers", "numpy", "openai", "rouge-score", "bm25s")
 
 
@@ -268,6 +270,15 @@ def lock(folder: Path) -> FileLock:
     return taken
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether a program is at work on the run."""
+    try:
+        lock(folder).release()
+    except ExperimentError:
+        return True
+    return False
+
+
 def write_results(folder: Path, results: Mapping[str, object], name: str = "results.json") -> None:
     """Write the figures, atomically.
 
@@ -283,13 +294,15 @@ def write_results(folder: Path, results: Mapping[str, object], name: str = "resu
 
 
 def _metric_models(plan: Plan) -> set[str]:
-    """Models that are needed for the metrics alone."""
+    """Models that are needed besides the assistants'."""
     needed = set()
     if "perplexity" in plan.metrics:
         needed.add(plan.scorer)
     if "shift" in plan.metrics:
         needed.add(plan.shift_base)
-    return needed
+    # A search's second model, and who paraphrases.
+    named = (plan.options.get(key) for key in ("transfer", "writer"))
+    return needed | {model for model in named if isinstance(model, str) and model}
 
 
 def _used_rivals(questions: QuestionSet) -> dict[str, tuple[str, ...]]:

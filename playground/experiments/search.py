@@ -15,11 +15,10 @@ from dataclasses import asdict, dataclass, field, replace
 
 from playground.experiments.ablate import with_examples
 from playground.experiments.assistants import AssistantSpec, ExperimentError
-from playground.experiments.model_metrics import MODEL_METRICS, score_answers
+from playground.experiments.measured import LIKELIHOOD, measured
 from playground.experiments.questions import Question, QuestionSet
-from playground.experiments.results import values_of
 from playground.experiments.run import Run, RunCancelled
-from playground.experiments.run_files import Answer, write_results
+from playground.experiments.run_files import write_results
 from playground.experiments.statistics import Interval, Paired, interval, paired
 from playground.presets.library import write_atomically
 from playground.presets.preset import Preset, PresetResult
@@ -244,12 +243,14 @@ class _Search:
         Raises:
             ExperimentError: No candidate is left.
         """
-        by_question = self._by_question(list(specs.values()), questions, phase)
+        by_question = self._measured(list(specs.values()), questions, phase)
+        # A log-probability that is not there must not count as 0, which would be the best of all.
+        most = max(map(len, by_question.values()), default=0) if self.options.metric == LIKELIHOOD else 1
         found = []
         for examples, spec in specs.items():
             values = by_question.get(spec.name, {})
             self._pairs |= {(spec.name, q.id) for q in questions}
-            if values:
+            if len(values) >= max(1, most):
                 found.append(Candidate(examples, sum(values.values()) / len(questions), len(questions)))
         if not found:
             raise ExperimentError(
@@ -258,24 +259,11 @@ class _Search:
             )
         return found
 
-    def _by_question(
+    def _measured(
         self, specs: Sequence[AssistantSpec], questions: Sequence[Question], phase: str
     ) -> dict[str, dict[str, float]]:
-        run, metric = self._run, self.options.metric
-        names = {spec.name for spec in specs}
-        ids = {question.id for question in questions}
-        if metric in MODEL_METRICS:
-            run.know(specs)
-            asked = [Answer(s.name, q.id, 0, 0, "", "stop", 0) for s in specs for q in questions]
-            if metric != "reference_logprob":
-                run.ask(specs, questions, phase)
-                asked = [a for a in run.answers() if a.assistant in names and a.question in ids]
-            scores = score_answers(run, asked, [metric])
-            return _only(values_of(run.plan, (), scores, metric), names, ids)
-        run.ask(specs, questions, phase)
-        plan = replace(run.plan, style=run.plan.style or self._preset)
-        answers = [a for a in run.answers() if a.assistant in names and a.question in ids]
-        return values_of(plan, answers, (), metric)
+        style = self._run.plan.style or self._preset
+        return measured(self._run, specs, questions, self.options.metric, phase, style=style)
 
     def _tested(self, greedy: Candidate, at_random: Candidate) -> tuple[Tested, ...]:
         rows: list[Tested] = []
@@ -287,7 +275,7 @@ class _Search:
                 "greedy": self._spec(greedy.examples, model),
                 "random": self._spec(at_random.examples, model),
             }
-            by_question = self._by_question(
+            by_question = self._measured(
                 list({s.name: s for s in ways.values()}.values()), self._test, f"test on {model}"
             )
             start = by_question.get(ways["start"].name, {})
@@ -338,17 +326,6 @@ class _Search:
                 f"{results.cost['greedy']} answers; {results.stopped}.",
             }
         )
-
-
-def _only(
-    values: Mapping[str, Mapping[str, float]], names: set[str], ids: set[str]
-) -> dict[str, dict[str, float]]:
-    """The values of some assistants on some questions."""
-    return {
-        name: {question: value for question, value in found.items() if question in ids}
-        for name, found in values.items()
-        if name in names
-    }
 
 
 def split_for_search(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
-from playground.experiments.charts import Bar, Point, bar_chart, line_chart
+from playground.experiments.charts import Bar, BarChart, LineChart, Point
 from playground.experiments.report import page, table, write_report
+from playground.experiments.report_parts import Rows
 from playground.experiments.run import Run
 from playground.experiments.run_files import read_manifest
 from playground.experiments.search import Candidate, SearchResults, search
@@ -33,19 +34,25 @@ def search_html(results: SearchResults, manifest: Mapping[str, object]) -> str:
         f"<p>By {escape(results.metric)}; greedy search took {results.cost['greedy']} pairs of candidate and "
         f"question, random search {results.cost['random']}. {escape(results.stopped.capitalize())}.</p>",
         "<h2>On the test set, which neither search saw</h2>",
-        tested_chart(results),
-        table(_tested(results), numbers_from=2),
+        tested_chart(results).svg(),
+        table(tested_rows(results), numbers_from=2),
         "<h2>On the validation set</h2>",
-        validation_chart(results),
+        validation_chart(results).svg(),
     ]
     for number, candidates in enumerate(results.rounds, 1):
-        rows = [["examples", "value", "questions"]]
-        rows += [[_shown(results, c), f"{c.value:.3g}", str(c.n)] for c in candidates[:_SHOWN]]
-        parts += [f"<h3>Round {number}, {len(candidates)} candidates</h3>", table(rows, numbers_from=1)]
+        title = f"<h3>Round {number}, {len(candidates)} candidates</h3>"
+        parts += [title, table(round_rows(results, candidates), numbers_from=1)]
     return page(f"search by {results.metric}", parts, manifest)
 
 
-def tested_chart(results: SearchResults) -> str:
+def round_rows(results: SearchResults, candidates: Sequence[Candidate]) -> Rows:
+    """The best candidates of a round."""
+    rows = [["examples", "value", "questions"]]
+    rows += [[_shown(results, c), f"{c.value:.3g}", str(c.n)] for c in candidates[:_SHOWN]]
+    return rows
+
+
+def tested_chart(results: SearchResults) -> BarChart:
     """Start, greedy and random on the test set, a colour a model."""
     models = list(dict.fromkeys(row.model for row in results.tested))
     bars = [
@@ -55,10 +62,10 @@ def tested_chart(results: SearchResults) -> str:
         for row in results.tested
         if row.value is not None
     ]
-    return bar_chart(f"{results.metric} on the test set", bars)
+    return BarChart(f"{results.metric} on the test set", tuple(bars), tuple(models))
 
 
-def validation_chart(results: SearchResults) -> str:
+def validation_chart(results: SearchResults) -> LineChart:
     """The best of each round, and the best of random search as it went on at the same cost."""
     whole = [max((c.value for c in r if c.n == results.start.n), default=0.0) for r in results.rounds]
     per_round = results.cost["greedy"] / max(1, len(results.rounds)) / results.start.n
@@ -68,8 +75,8 @@ def validation_chart(results: SearchResults) -> str:
     for i, candidate in enumerate(results.random_tried, 1):
         best = max(best, candidate.value)
         at_random.append(Point(float(i), best, best, best))
-    series = [("greedy, by round", greedy), ("random, best so far", _thin(at_random))]
-    return line_chart(f"{results.metric} on the validation set", series, x_title="candidates tried")
+    series = (("greedy, by round", tuple(greedy)), ("random, best so far", tuple(_thin(at_random))))
+    return LineChart(f"{results.metric} on the validation set", series, "candidates tried")
 
 
 def _thin(points: list[Point]) -> list[Point]:
@@ -78,7 +85,8 @@ def _thin(points: list[Point]) -> list[Point]:
     return points[::-1][::step][::-1]
 
 
-def _tested(results: SearchResults) -> list[list[str]]:
+def tested_rows(results: SearchResults) -> Rows:
+    """Start, greedy and random on the test set."""
     rows = [["way", "model", "mean", "against the start", "above / below / same", "sign p"]]
     for row in results.tested:
         if row.value is None:

@@ -6,10 +6,8 @@ import threading
 from collections import OrderedDict
 
 from playground.datafiles import DataFileError, parse_data
+from playground.services.text_parts import MAX_FILES, TextParts
 from playground.studio.pick import ExampleRows
-
-MAX_CHARACTERS = 100_000_000
-MAX_FILES = 4  # of all pages together; the one that was not used for longest goes first
 
 
 class DataShelf:
@@ -17,7 +15,7 @@ class DataShelf:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._parts: OrderedDict[str, list[str]] = OrderedDict()
+        self._parts = TextParts()
         self._files: OrderedDict[str, ExampleRows] = OrderedDict()
 
     def add(self, file: str, text: str, *, name: str, last: bool) -> ExampleRows | None:
@@ -26,22 +24,10 @@ class DataShelf:
         Raises:
             DataFileError: It is too large, or holds no usable row.
         """
-        with self._lock:
-            parts = self._parts.setdefault(file, [])
-            parts.append(text)
-            self._parts.move_to_end(file)
-            too_large = sum(map(len, parts)) > MAX_CHARACTERS
-            if last or too_large:
-                del self._parts[file]
-            while len(self._parts) > MAX_FILES:
-                self._parts.popitem(last=False)
-        if too_large:
-            raise DataFileError(
-                f"{name} is larger than {MAX_CHARACTERS // 1_000_000} MB; choose a part of it."
-            )
-        if not last:
+        whole = self._parts.add(file, text, name=name, last=last)
+        if whole is None:
             return None
-        rows = ExampleRows(parse_data("".join(parts), source=name))
+        rows = ExampleRows(parse_data(whole, source=name))
         with self._lock:
             self._files[file] = rows
             while len(self._files) > MAX_FILES:
@@ -62,6 +48,6 @@ class DataShelf:
 
     def close(self, file: str) -> None:
         """Forget a file."""
+        self._parts.close(file)
         with self._lock:
-            self._parts.pop(file, None)
             self._files.pop(file, None)

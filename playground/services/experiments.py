@@ -9,26 +9,33 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shutil
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from playground.chat.assistant import Assistant
 from playground.engines.base import Cancel, Engine
 from playground.engines.llamacpp.fingerprint import file_fingerprint
 from playground.errors import PlaygroundError
 from playground.experiments.assistants import ExperimentError, Tag
-from playground.experiments.evaluate import evaluate
+from playground.experiments.candidates_report import rank_and_report
+from playground.experiments.evaluate import evaluate, rewrite_report
+from playground.experiments.judge import Judge, judge_pairs, judge_scores, write_judged
 from playground.experiments.progress import Progress, Snapshot
-from playground.experiments.questions import QuestionSet, pair_questions, read_questions
+from playground.experiments.questions import QuestionSet
 from playground.experiments.run import Run, RunCancelled
-from playground.experiments.run_files import Plan, read_manifest
+from playground.experiments.run_files import Plan, is_locked, lock, read_manifest
 from playground.experiments.search_report import search_and_report
 from playground.presets.preset import Preset
+from playground.services.question_sets import QuestionSets
 from playground.services.workbench import DRAFT, NO_PRESET, SideSpec, Workbench
 
 RunWork = Callable[[Run], object]
+_CLOSE_S = 10.0
+_WORK: dict[str, RunWork] = {"search": search_and_report, "candidates": rank_and_report}
 
 
 class WorkbenchHost:
@@ -68,9 +75,20 @@ class WorkbenchHost:
         return facts
 
 
+RunState = Literal["running", "finished", "cancelled", "failed", "interrupted", "elsewhere"]
+
+
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """A stored run in a list. ``results`` tells whether it got to its figures."""
+    """A stored run in a list.
+
+    Attributes:
+        results: Whether it got to its figures.
+        state: ``interrupted`` was cancelled, or its program ended; ``elsewhere`` another program works on it.
+        error: Why it failed, where that is known.
+        answered: Lines of answers that are on the disk.
+        planned: Answers in all; 0 where a search finds out as it goes.
+    """
 
     id: str
     folder: Path
@@ -80,36 +98,28 @@ class RunEntry:
     questions: str
     n: int
     results: bool
+    state: RunState = "interrupted"
+    error: str = ""
+    answered: int = 0
+    planned: int = 0
 
 
 class Experiments:
     """The runs of one person: those at work and those on disk. Thread-safe."""
 
     def __init__(self, workbench: Workbench) -> None:
+        self.workbench = workbench
         self.host = WorkbenchHost(workbench)
-        self._workbench = workbench
+        self.sets = QuestionSets(workbench.catalog, workbench.settings.data_dir / "questions")
         self.folder = workbench.settings.data_dir / "runs"
         self._lock = threading.Lock()
         self._active: dict[str, tuple[Progress, Cancel, threading.Thread]] = {}
+        self._entries: dict[Path, tuple[tuple[int, int], RunEntry]] = {}
+        workbench.at_close(self.close)
 
     def questions(self, name: str) -> QuestionSet:
-        """A question set: a data file's path, or a pair's name, with ``:category+category`` behind it.
-
-        Raises:
-            DataFileError: No such file or category, or nothing in it can be asked.
-        """
-        path, _, wanted = name.rpartition(":")
-        if not path or Path(name).exists() or re.fullmatch("[A-Za-z]", path):
-            path, wanted = name, ""
-        if re.fullmatch(r"[\w.-]+", path) and not Path(path).exists():
-            entries = [e for e in self._workbench.catalog.entries() if e.pair == path and e.kind == "base"]
-            checks = [entry.path.with_name("check.jsonl") for entry in entries]
-            found = next((check for check in checks if check.is_file()), None)
-            if found is not None:
-                path_set = pair_questions(found, name=path)
-                return path_set.only(wanted.split("+")) if wanted else path_set
-        read = read_questions(Path(path).expanduser())
-        return read.only(wanted.split("+")) if wanted else read
+        """A question set by its name; see ``QuestionSets.get``."""
+        return self.sets.get(name)
 
     def start(self, plan: Plan, *, name: str = "") -> str:
         """Begin a run in the background, by the plan's kind; ``snapshot`` tells how far it is.
@@ -174,21 +184,74 @@ class Experiments:
     def entries(self) -> list[RunEntry]:
         """The stored runs, newest first; folders that hold no run are passed over."""
         found: list[RunEntry] = []
-        for folder in self.folder.glob("*/manifest.json"):
+        for path in self.folder.glob("*/manifest.json"):
             try:
-                found.append(_entry(folder.parent))
-            except (PlaygroundError, KeyError, TypeError):
+                found.append(self._now(self._known(path)))
+            except (PlaygroundError, OSError, KeyError, TypeError, ValueError):
                 continue
-        return sorted(found, key=lambda entry: entry.created, reverse=True)
+        return sorted(found, key=lambda entry: (entry.created, entry.id), reverse=True)
+
+    def entry(self, run_id: str) -> RunEntry:
+        """One stored run.
+
+        Raises:
+            ExperimentError: There is none of that name, or it cannot be read.
+        """
+        try:
+            return self._now(self._known(self._folder(run_id) / "manifest.json"))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ExperimentError(f"There is no run '{run_id}' any more; choose another.") from error
+
+    def judge(
+        self, run_id: str, judge: Judge, *, reference: str = "", aspects: Sequence[str] = ("overall",)
+    ) -> None:
+        """Have a stored run's answers judged in the background, and its report written again.
+
+        Args:
+            run_id: The run.
+            judge: Who judges.
+            reference: Pairs with this assistant of the run are judged, in both orders; else scores.
+            aspects: What is judged.
+
+        Raises:
+            PlaygroundError: There is no such run, or it is at work.
+        """
+
+        def work(run: Run) -> None:
+            if reference:
+                verdicts = judge_pairs(run, judge, reference, aspects)
+            else:
+                verdicts = judge_scores(run, judge, aspects)
+            write_judged(run, verdicts, reference)
+            rewrite_report(run.folder)
+
+        self.resume(run_id, work=work)
+
+    def remove(self, run_id: str) -> None:
+        """Delete a run that is not at work.
+
+        Raises:
+            ExperimentError: It is at work, there is none, or it cannot be deleted.
+        """
+        entry = self.entry(run_id)
+        if entry.state == "running":
+            raise ExperimentError(f"{run_id} is at work; cancel it first.")
+        taken = lock(entry.folder)
+        try:
+            shutil.rmtree(entry.folder)
+        except OSError as error:
+            raise ExperimentError(f"{entry.folder} cannot be deleted: {error.strerror}.") from error
+        finally:
+            taken.release()
 
     def close(self) -> None:
-        """Cancel what is at work and wait for it."""
+        """Cancel what is at work and wait for it, a while where a model is being loaded."""
         with self._lock:
             active = list(self._active.values())
         for _, cancel, _ in active:
             cancel.set()
         for _, _, thread in active:
-            thread.join()
+            thread.join(_CLOSE_S)
 
     def _launch(self, run_id: str, run: Run, cancel: Cancel, work: RunWork) -> None:
         def drive() -> None:
@@ -208,6 +271,36 @@ class Experiments:
             self._active[run_id] = (run.progress, cancel, thread)
         thread.start()
 
+    def _known(self, manifest: Path) -> RunEntry:
+        """What a manifest says; read again only where the file is another one."""
+        stat = manifest.stat()
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        held = self._entries.get(manifest)
+        if held is None or held[0] != stamp:
+            held = self._entries[manifest] = (stamp, _entry(manifest.parent))
+        return held[1]
+
+    def _now(self, entry: RunEntry) -> RunEntry:
+        """The entry with what changes while a run is at work."""
+        results = (entry.folder / "results.json").is_file()
+        shown = self.snapshot(entry.id)
+        state: RunState
+        if shown is not None and shown.state in ("running", "failed"):
+            state = shown.state
+        elif results:
+            state = "finished"
+        elif shown is not None:
+            state = "cancelled"
+        else:
+            state = "elsewhere" if is_locked(entry.folder) else "interrupted"
+        return replace(
+            entry,
+            results=results,
+            state=state,
+            error=shown.error if shown is not None else "",
+            answered=_lines(entry.folder / "answers.jsonl"),
+        )
+
     def _folder(self, run_id: str) -> Path:
         if not re.fullmatch(r"[\w][\w.-]*", run_id):
             raise ExperimentError(f"'{run_id}' is no run's name; use one from the list.")
@@ -223,7 +316,7 @@ class Experiments:
 
 
 def _work_of(kind: str) -> RunWork:
-    return search_and_report if kind == "search" else evaluate
+    return _WORK.get(kind, evaluate)
 
 
 def _entry(folder: Path) -> RunEntry:
@@ -231,6 +324,8 @@ def _entry(folder: Path) -> RunEntry:
     asked, assistants = manifest["questions"], manifest["assistants"]
     if not isinstance(asked, dict) or not isinstance(assistants, list):
         raise TypeError
+    per_sample = _lines(folder / "questions.jsonl", turns=True)
+    searches = manifest["kind"] in _WORK
     return RunEntry(
         folder.name,
         folder,
@@ -240,4 +335,16 @@ def _entry(folder: Path) -> RunEntry:
         str(asked["name"]),
         int(asked["n"]),
         (folder / "results.json").is_file(),
+        planned=0 if searches else per_sample * len(assistants) * int(str(manifest["samples"])),
     )
+
+
+def _lines(path: Path, *, turns: bool = False) -> int:
+    """Lines of a JSONL file, or of questions the turns of all; 0 without a file."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return 0
+    if not turns:
+        return data.count(b"\n")
+    return sum(len(json.loads(line)["turns"]) for line in data.splitlines() if line.strip())

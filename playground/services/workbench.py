@@ -88,6 +88,7 @@ class Workbench:
         )
         self._encodings = EncodingCache()
         self._warming: dict[str, Cancel] = {}
+        self._closing: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -123,10 +124,18 @@ class Workbench:
         """
         return self._pool.engine(model)
 
+    def at_close(self, work: Callable[[], None]) -> None:
+        """Have something end before the models go."""
+        with self._lock:
+            self._closing.append(work)
+
     def close(self) -> None:
         """Free every model and pause every download; calling it again does nothing."""
         with self._lock:
             downloads, self._downloads = self._downloads, None
+            closing, self._closing = self._closing, []
+        for work in closing:
+            work()
         if downloads is not None:
             downloads.close()
         self._pool.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +14,10 @@ from hosts import PlainHost, questions
 from playground.cli import main
 from playground.engines.fake import FakeEngine
 from playground.experiments.assistants import AssistantSpec
+from playground.experiments.candidates import CandidateOptions
+from playground.experiments.candidates_report import rank_and_report
 from playground.experiments.evaluate import evaluate
+from playground.experiments.questions import Asked, Question, QuestionSet
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
 from playground.experiments.search import SearchOptions
@@ -48,16 +51,13 @@ def test_every_recorded_command_is_one_that_there_is(
         assert "holds no run" in capsys.readouterr().err
 
 
-def test_figures_land_between_their_marks(
-    record: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_figures_land_between_their_marks(record: ModuleType, tmp_path: Path) -> None:
     page = tmp_path / "experiments.md"
     page.write_text(
         "before\n<!-- begin gap -->\nold\n<!-- end gap -->\nbetween\n"
-        "<!-- begin search -->\n<!-- end search -->\nafter\n"
+        "<!-- begin search -->\n<!-- end search -->\n"
+        "<!-- begin candidates -->\n<!-- end candidates -->\nafter\n"
     )
-    monkeypatch.setattr(record, "PAGE", page)
-    monkeypatch.setattr(record, "CHARTS", tmp_path)
     preset = Preset(name="p", examples=(PresetExample(query="x", answer="y"),))
     spec = AssistantSpec("m:p", "m", preset)
     host = PlainHost(m=lambda: FakeEngine(["answer 1 0"]))
@@ -68,17 +68,91 @@ def test_figures_land_between_their_marks(
     plan = Plan("search", (spec,), questions(2), ("exact_match",), options=asdict(options))
     with Run.create(tmp_path / "search", plan, host) as run:
         search_and_report(run)
-    for name, charts in (("gap", ("exact_match",)), ("search", ())):
-        made = record.Recorded(name, "evaluate --limit 2", charts)
-        record.record(made, made.command, tmp_path / name, 1.0)
+    tried = CandidateOptions(("Be | brief.",), (), ("q0",), ("q1",))
+    plan = Plan("candidates", (spec,), questions(2), ("reference_logprob",), options=asdict(tried))
+    with Run.create(tmp_path / "candidates", plan, host) as run:
+        rank_and_report(run)
+    for name, charts in (("gap", ("exact_match",)), ("search", ()), ("candidates", ())):
+        made = record.Recorded(name, "evaluate --limit 2 --transfer /some/where/second.gguf", charts)
+        record.record(made, made.command, tmp_path / name, 1.0, page, tmp_path)
     text = page.read_text()
     assert "old" not in text
     assert "| m:p | 0.5 [0, 1] | 2 |" in text
     assert "- m:p less other, exact_match: +0.000" in text
     assert "| greedy | m | 1.000 [1.000, 1.000] n=1 |" in text
+    assert "| Be \\| brief. | given |" in text
+    assert "/some/where" not in text, "no path of this machine"
+    assert "--transfer second.gguf" in text
     assert text.startswith("before\n")
     assert "\nbetween\n" in text
     assert text.endswith("after\n")
-    for name in ("gap-exact_match.svg", "search-test.svg", "search-validation.svg"):
+    for name in ("gap-exact_match.svg", "search-test.svg", "search-validation.svg", "candidates-ranking.svg"):
         assert (tmp_path / name).read_text().startswith("<svg")
         assert f"experiments/{name}" in text
+
+
+def test_a_run_begins_again_where_its_command_changed_and_goes_on_where_it_did_not(
+    record: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def carry_out(arguments: list[str], **_: object) -> None:
+        asked.append(arguments[3:])
+        folder = tmp_path / "k"
+        folder.mkdir(exist_ok=True)
+        (folder / "manifest.json").write_text("{}")
+        if len(asked) != 1:
+            (folder / "results.json").write_text("{}")
+
+    monkeypatch.setattr(record.subprocess, "run", carry_out)
+    folder = tmp_path / "k"
+    for command in ("ablate k", "ablate k", "ablate k", "ablate order"):
+        record.run(command, folder)
+    assert asked == [
+        ["ablate", "k", "--out", str(folder)],
+        ["ablate", "--resume", str(folder)],
+        ["ablate", "order", "--out", str(folder)],
+    ]
+    assert record.quick("ablate k --limit 80 --pool wren:told") == "ablate k --limit 8 --pool wren:told"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "direction", "told"),
+    [
+        (0.1, 0.3, "more", "agrees"),
+        (-0.3, -0.1, "more", "does not agree"),
+        (-0.1, 0.3, "more", "not told apart"),
+        (-0.3, -0.1, "less", "agrees"),
+        (0.01, 0.2, "less", "does not agree"),
+        (-0.05, 0.08, "hardly", "agrees"),
+        (0.02, 0.2, "hardly", "not told apart"),
+        (0.2, 0.4, "hardly", "does not agree"),
+    ],
+)
+def test_a_verdict_follows_from_its_interval(
+    record: ModuleType, low: float, high: float, direction: str, told: str
+) -> None:
+    assert sys.modules["findings"].verdict(low, high, direction) == told
+
+
+def test_findings_are_computed_from_the_runs(record: ModuleType, tmp_path: Path) -> None:
+    spec = AssistantSpec("m", "m", Preset(name="p"))
+    variants = [
+        replace(spec, preset=Preset(name="p", system=word)).named(word, axis="template", value=word)
+        for word in ("good", "bad")
+    ]
+    asked = QuestionSet(
+        "made", tuple(Question(f"q{i}", (Asked(f"question {i}", "yes", ("yes",)),)) for i in range(12))
+    )
+
+    def play(prompt: str, sample: int) -> tuple[str, ...]:
+        return ("It is yes." if "good" in prompt else "It is no.",)
+
+    plan = Plan("ablate", tuple(variants), asked, ("right",), reference="good")
+    with Run.create(tmp_path / "template", plan, PlainHost(m=lambda: FakeEngine(play))) as run:
+        evaluate(run)
+    rows = sys.modules["findings"].findings(tmp_path)
+    (told,) = [row for row in rows if "template" in row]
+    assert "from 0.000 ('bad') to 1.000 ('good') over 2 variants" in told
+    assert told.endswith("| does not agree |")
+    assert any(row.startswith("| order |") and "not run yet" in row for row in rows)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hosts import PlainHost, questions
 
 from playground.datafiles import DataFileError, RowProblem
-from playground.engines.base import Cancel, Engine
+from playground.engines.base import Cancel, Engine, Scores
 from playground.engines.fake import FakeEngine, FakeReply, FakeScript
+from playground.errors import UnsupportedError
 from playground.experiments.assistants import AssistantSpec, ExperimentError, Retrieval
 from playground.experiments.questions import (
     QuestionSet,
@@ -21,12 +23,13 @@ from playground.experiments.questions import (
     stored_questions,
     write_questions,
 )
+from playground.experiments.retrieve import Retriever
 from playground.experiments.run import BATCH, Run, RunCancelled
 from playground.experiments.run_files import Answer, Plan, read_manifest
 from playground.presets.library import PresetLibrary
 from playground.presets.preset import Preset, PresetExample, PresetSampling
 from playground.settings import Settings
-from playground.types import Example
+from playground.types import Example, Piece
 
 PRESET = Preset(
     name="p",
@@ -277,6 +280,42 @@ def test_retrieval_puts_the_nearest_example_last_and_never_the_question_itself(t
     prompt = engine.prompts[0]
     assert 0 < prompt.index("a blue whale") < prompt.index("the red fox") < prompt.rindex("what color")
     assert prompt.count("what color is the fox") == 1
+
+
+class FindsLikely(FakeEngine):
+    """Finds every text likelier behind a blue whale."""
+
+    def score(
+        self,
+        context: Sequence[Piece],
+        target: Sequence[Piece],
+        *,
+        top: int = 0,
+        full: bool = False,
+        exact: bool = False,
+        cancel: Cancel | None = None,
+    ) -> Scores:
+        found = super().score(context, target, top=top, full=full, exact=exact, cancel=cancel)
+        logprob = -1.0 if any("blue whale" in piece.text for piece in context) else -2.0
+        return replace(found, tokens=tuple(replace(token, logprob=logprob) for token in found.tokens))
+
+
+def test_the_model_itself_can_choose_the_examples_and_says_so_where_it_cannot() -> None:
+    pool = (Example("the red fox", "fox"), Example("a blue whale", "whale"), Example("the fox", "y"))
+    by_model = Retrieval(2, pool, "likelihood")
+    asked = "what color is the fox"
+    assert Retriever(Retrieval(2, pool)).nearest(asked) == [2, 0]
+    assert Retriever(by_model, FindsLikely(["x"])).nearest(asked) == [1, 2], "ties go to BM25's order"
+    with pytest.raises(UnsupportedError, match="can score"):
+        Retriever(by_model)
+    spec = AssistantSpec("near", "a", PRESET, None, by_model)
+    assert AssistantSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
+    # A run that was begun before there were two ways is still the same run.
+    plain = AssistantSpec("near", "a", PRESET, None, Retrieval(2, pool))
+    stored = json.loads(json.dumps(plain.as_dict()))
+    del stored["retrieval"]["by"]
+    assert AssistantSpec.from_dict(stored) == plain
+    assert plain.content_hash() != spec.content_hash()
 
 
 def test_a_shipped_preset_survives_the_manifest(tmp_path: Path) -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from hosts import PlainHost, questions
 
-from playground.engines.base import Engine
+from playground.engines.base import Cancel, Engine, Scores
 from playground.engines.fake import FakeEngine
+from playground.errors import ContextLengthError
 from playground.experiments.assistants import AssistantSpec, ExperimentError
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
 from playground.experiments.search import SearchOptions, search, search_options, split_for_search
 from playground.experiments.search_report import search_and_report
 from playground.presets.preset import Preset, PresetExample
-from playground.types import Example
+from playground.types import Example, Piece
 
 PRESET = Preset(name="p", examples=(PresetExample(query="x", answer="y"),))
 # Three of seven help, each with another third of the questions.
@@ -141,6 +143,32 @@ def test_the_likelihood_of_references_needs_no_answers(tmp_path: Path) -> None:
     assert world.asked == []
     # The fake finds every token as likely as any other.
     assert {round(c.value, 6) for c in results.rounds[0]} == {round(results.start.value, 6)}
+
+
+class TooLong(FakeEngine):
+    """Has no room for one example's likelihood of one question."""
+
+    def score(
+        self,
+        context: Sequence[Piece],
+        target: Sequence[Piece],
+        *,
+        top: int = 0,
+        full: bool = False,
+        exact: bool = False,
+        cancel: Cancel | None = None,
+    ) -> Scores:
+        text = "".join(piece.text for piece in context)
+        if "example 1" in text and "question 3 turn" in text:
+            raise ContextLengthError("There is no room for it.")
+        return super().score(context, target, top=top, full=full, exact=exact, cancel=cancel)
+
+
+def test_an_example_without_all_its_likelihoods_wins_nothing_by_that(tmp_path: Path) -> None:
+    options = replace(OPTIONS, metric="reference_logprob", most=1, pool=POOL[:3])
+    with Run.create(tmp_path / "r", plan(options), PlainHost(m=TooLong)) as run:
+        _, results = search(run)
+    assert [c.examples for c in results.rounds[0]] == [(0,), (2,)]
 
 
 def test_a_split_for_a_search_shares_nothing() -> None:

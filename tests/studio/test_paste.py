@@ -134,7 +134,7 @@ def test_a_file_comes_in_parts_and_the_oldest_is_forgotten(monkeypatch: pytest.M
     shelf.close("b0")
     with pytest.raises(DataFileError, match="choose it again"):
         shelf.rows("b0")
-    monkeypatch.setattr("playground.services.data_shelf.MAX_CHARACTERS", 100)
+    monkeypatch.setattr("playground.services.text_parts.MAX_CHARACTERS", 100)
     with pytest.raises(DataFileError, match="larger than"):
         shelf.add("d", "x" * 101, name="f.json", last=False)
 
