@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from playground.models.places import first_shard, hub_cache
+from playground.models.places import first_shard, hub_cache, size_on_disk
 
 Owner = Literal["Hugging Face", "LM Studio", "Ollama", "text-generation-webui"]
 _MOST_ENTRIES = 20_000
@@ -124,6 +124,6 @@ def _entries(folder: Path) -> list[Path]:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return size_on_disk(path)
     except OSError:
         return 0

@@ -67,6 +67,18 @@ def shards(name: str) -> list[str]:
     return [f"{stem}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
 
 
+def size_on_disk(path: Path) -> int:
+    """Bytes of a model's weights: of a GGUF with all its parts, or of a folder's safetensors."""
+    files = path.glob("*.safetensors") if path.is_dir() else [path.with_name(n) for n in shards(path.name)]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def quantization_of(name: str) -> str:
+    """The precision that a GGUF's name says, e.g. ``Q4_K_M`` or ``F16``; empty where it says none."""
+    found = re.search(r"(?i)(?<![a-z0-9])(i?q\d(?:_[a-z0-9]+)*|bf16|f16|f32)(?![a-z0-9])", name)
+    return found.group(1).upper() if found else ""
+
+
 def hub_cache() -> Path:
     """The cache folder of Hugging Face's tools (its documentation, "Environment variables")."""
     home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"

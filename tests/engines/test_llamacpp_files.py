@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_model import TINY
+from asking import fold, request
+from tiny_model import TINY, write_model
 
+from playground.engines.inspection import inspect_memory
 from playground.engines.llamacpp.gguf_header import read_header
 from playground.engines.load import EngineSpec, open_engine
 from playground.errors import ModelLoadError
@@ -73,3 +76,26 @@ def test_the_header_tells_the_shape(tiny_path: Path) -> None:
     assert header.architecture == "llama"
     assert header.number("block_count") == TINY.layers
     assert header.array_lengths["tokenizer.ggml.tokens"] == 271
+
+
+def test_a_split_model_counts_with_all_its_parts(tmp_path: Path, tiny_path: Path) -> None:
+    first = write_model(tmp_path / "split.gguf", tensors_a_part=8)
+    parts = sorted(tmp_path.glob("split-*.gguf"))
+    assert len(parts) == 3
+    whole, split = read_header(tiny_path), read_header(first)
+    assert split.parameters == whole.parameters
+    assert sorted(tensor.name for tensor in split.tensors) == sorted(tensor.name for tensor in whole.tensors)
+    assert split.size_bytes == sum(part.stat().st_size for part in parts)
+    (together,), (alone,) = (inspect_memory(EngineSpec(path=str(one))) for one in (first, tiny_path))
+    assert together == alone
+    written = []
+    for one in (first, tiny_path):
+        with closing(open_engine(EngineSpec(path=str(one), n_threads=1), in_process=True)) as engine:
+            written.append(fold(engine.generate([request(engine, "the", max_tokens=4)]))[0, 0].text)
+    assert written[0] == written[1]
+    parts[1].rename(tmp_path / "elsewhere.gguf")
+    with pytest.raises(ModelLoadError, match=r"its part split-00002-of-00003\.gguf is missing"):
+        read_header(first)
+    (tmp_path / "renamed.gguf").write_bytes(first.read_bytes())
+    with pytest.raises(ModelLoadError, match="one of 3 parts, and is not named as the first"):
+        read_header(tmp_path / "renamed.gguf")

@@ -87,11 +87,17 @@ def _add_sentence_piece_tokenizer(writer: gguf.GGUFWriter) -> list[str]:
 
 
 def write_model(
-    path: Path, shape: Shape = TINY, *, seed: int = 0, add_bos: bool = True, sentence_piece: bool = False
+    path: Path,
+    shape: Shape = TINY,
+    *,
+    seed: int = 0,
+    add_bos: bool = True,
+    sentence_piece: bool = False,
+    tensors_a_part: int = 0,
 ) -> Path:
-    """Write a GGUF with random weights to ``path`` and return it."""
+    """Write a GGUF with random weights to ``path`` and return it; where it is split, its first part."""
     draw = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=tensors_a_part)
     writer.add_name("tiny random")
     writer.add_context_length(shape.n_ctx)
     writer.add_embedding_length(shape.width)
@@ -130,4 +136,4 @@ def write_model(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return next(path.parent.glob(f"{path.stem}-00001-of-*.gguf")) if tensors_a_part else path

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playground.engines.llamacpp.gguf_tensors import GgufTensor, table_refusal
@@ -23,6 +23,7 @@ _STRING, _ARRAY = 8, 9
 _MOST_BLOCKS = 4096
 _MOST_ITEMS = 1 << 28
 _MOST_TENSORS = 1 << 17
+_MOST_PARTS = 1000
 _KV_BYTES: dict[KvType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _TOKENIZER = ("tokenizer.ggml.tokens", "tokenizer.ggml.merges")
 
@@ -34,7 +35,7 @@ class GgufHeader:
     Attributes:
         values: Scalars and strings by key; arrays are left out.
         array_lengths: Number of items of each array.
-        size_bytes: Of the file.
+        size_bytes: Of the file, or of all its parts.
         tensors: Its table of tensors.
         tokenizer_hash: Of the vocabulary and the merges; equal for two models with the same tokenizer.
     """
@@ -79,9 +80,7 @@ class _Reader:
         self.tokenizer = hashlib.sha256()
 
     def broken(self, why: str) -> ModelLoadError:
-        return ModelLoadError(
-            f"{self._path.name} is not a usable GGUF model: {why}. Download or convert it again."
-        )
+        return _broken(self._path, why)
 
     def take(self, size: int) -> bytes:
         if size < 0 or self._at + size > len(self._data):
@@ -151,12 +150,44 @@ class _Reader:
 
 
 def read_header(path: Path) -> GgufHeader:
-    """The checked header of ``path``.
+    """The checked header of ``path``; of a model that is split, with the tensors and bytes of all parts.
 
     Raises:
-        ModelLoadError: The file is missing, is no GGUF, is cut off in its header, or holds figures on
-            which llama.cpp would abort.
+        ModelLoadError: The file or a part of it is missing, is no GGUF, is cut off in its header, or holds
+            figures on which llama.cpp would abort.
     """
+    header = _read_part(path)
+    blocks = header.number("block_count")
+    if not header.architecture or not 0 < blocks <= _MOST_BLOCKS:
+        raise _broken(path, f"it describes a model of {blocks:,} blocks")
+    count = header.values.get("split.count", 0)
+    return _with_parts(path, header, count) if isinstance(count, int) and count > 1 else header
+
+
+def _with_parts(path: Path, first: GgufHeader, count: int) -> GgufHeader:
+    """What the first of several files says, with the tensors of the others (llama.cpp's ``gguf-split``)."""
+    begin = f"-00001-of-{count:05}.gguf"
+    if count > _MOST_PARTS or not path.name.endswith(begin):
+        raise _broken(path, f"it says that it is one of {count:,} parts, and is not named as the first")
+    stem = path.name.removesuffix(begin)
+    headers = [first]
+    for number in range(2, count + 1):
+        part = path.with_name(f"{stem}-{number:05}-of-{count:05}.gguf")
+        if not part.is_file():
+            raise _broken(path, f"its part {part.name} is missing")
+        headers.append(_read_part(part))
+    tensors = tuple(tensor for header in headers for tensor in header.tensors)
+    if len({tensor.name for tensor in tensors}) != len(tensors):
+        raise _broken(path, "a tensor stands in two of its parts")
+    return replace(first, size_bytes=sum(header.size_bytes for header in headers), tensors=tensors)
+
+
+def _broken(path: Path, why: str) -> ModelLoadError:
+    return ModelLoadError(f"{path.name} is not a usable GGUF model: {why}. Download or convert it again.")
+
+
+def _read_part(path: Path) -> GgufHeader:
+    """One file's header, whether it is a model by itself or a part of one."""
     if not path.is_file():
         raise ModelLoadError(f"There is no model file at {path}. Check the path, or download the model.")
     size = path.stat().st_size
@@ -190,8 +221,4 @@ def read_header(path: Path) -> GgufHeader:
         if refusal is not None:
             raise reader.broken(refusal)
         tokenizer = reader.tokenizer.hexdigest() if _TOKENIZER[0] in arrays else ""
-        header = GgufHeader(values, arrays, size, tensors, tokenizer)
-        blocks = header.number("block_count")
-        if not header.architecture or not 0 < blocks <= _MOST_BLOCKS:
-            raise reader.broken(f"it describes a model of {blocks:,} blocks")
-        return header
+        return GgufHeader(values, arrays, size, tensors, tokenizer)
