@@ -109,9 +109,9 @@ class Space:
         specs = {}
         for entry in self.entries():
             source = entry.source("transformers")
-            most = self.config.limits.context
-            n_ctx = min(most, entry.n_ctx or entry.context or most)
-            specs[entry.id] = EngineSpec("transformers", source.path, n_ctx=n_ctx)
+            specs[entry.id] = EngineSpec(
+                "transformers", source.path, n_ctx=entry.n_ctx, most_n_ctx=self.config.limits.context
+            )
         self._work = GpuWork(specs)
 
     def on_gpu(self, request: GpuRequest) -> Iterator[GpuBatch]:

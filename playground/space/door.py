@@ -37,7 +37,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         peer = (scope.get("client") or ("",))[0]
-        visitor = address_of(peer, Headers(scope=scope).get("x-forwarded-for", ""), proxied=self._proxied)
+        forwarded = ", ".join(Headers(scope=scope).getlist("x-forwarded-for"))
+        visitor = address_of(peer, forwarded, proxied=self._proxied)
         scope[SCOPE_KEY] = visitor
         VISITOR.set(visitor)
         path = scope["path"]

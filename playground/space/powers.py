@@ -130,7 +130,7 @@ KEPT_VARIABLES = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"),
     )
 )
-KEPT_PREFIXES = ("LC_", "PYTHON", "GRADIO_", "OMP_", "CUDA_", "NVIDIA_", "TORCH", "SPACE", "ZERO")
+KEPT_PREFIXES = ("LC_", "PYTHON", "GRADIO_", "OMP_", "GGML_", "CUDA_", "NVIDIA_", "TORCH", "SPACE", "ZERO")
 # A name that begins as one that is kept may still be a secret.
 _SECRET = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
 HUB_VARIABLES = (

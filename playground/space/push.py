@@ -81,14 +81,19 @@ def push(folder: Path, repository: str, *, public: bool = False, overwrite: bool
             raise PlaygroundError(
                 f"There is a Space {repository} already; push under another name, or pass --overwrite."
             )
-        done = api.upload_folder(
-            repo_id=repository,
-            repo_type="space",
-            folder_path=folder,
-            commit_message=f"Write the Space with icl-playground {__version__}",
-            parent_commit=head,
-            ignore_patterns=["**/__pycache__/**"],
-            # What an older export wrote and this one does not is taken away.
-            delete_patterns=["playground/**"],
-        )
+        try:
+            done = api.upload_folder(
+                repo_id=repository,
+                repo_type="space",
+                folder_path=folder,
+                commit_message=f"Write the Space with icl-playground {__version__}",
+                parent_commit=head,
+                ignore_patterns=["**/__pycache__/**"],
+                # What an older export wrote and this one does not is taken away.
+                delete_patterns=["playground/**"],
+            )
+        except RuntimeError as error:  # around whatever a large file's upload failed with
+            if isinstance(error.__cause__, Exception):
+                raise error.__cause__ from None
+            raise
         return PushedSpace(repository, f"{api.endpoint}/spaces/{repository}", str(done.oid), created)

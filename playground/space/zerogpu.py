@@ -27,7 +27,7 @@ from playground.engines.base import (
     Scores,
 )
 from playground.engines.protocol import Failed
-from playground.engines.spec import DEFAULT_N_CTX, EngineSpec
+from playground.engines.spec import EngineSpec
 from playground.errors import EngineError, PlaygroundError, UnsupportedError
 from playground.types import Piece, Usage
 
@@ -121,7 +121,7 @@ class LentEngine:
         from playground.engines.transformers.engine import engine_info
 
         model = work.models[name]
-        n_ctx = work.specs[name].n_ctx or min(model.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
+        n_ctx = work.specs[name].context(model.n_ctx_train)
         info = engine_info(model, n_ctx=n_ctx, load_s=model.load_s)
         without = ("exact",)
         self._info = replace(

@@ -66,6 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, {})
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return self._send(401, {"error": "sign in"})
+        if path == "/api/validate-yaml":
+            return self._send(200, {"errors": [], "warnings": []})
         if path == "/api/repos/create":
             return self._create(json.loads(body))
         if path.endswith("/info/lfs/objects/batch"):

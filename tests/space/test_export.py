@@ -75,7 +75,7 @@ def test_its_requirements_are_enough_to_import_it(exported: Path) -> None:
         "print(playground.__file__); print('typer' in sys.modules and 'cli' or '')"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, str(exported)], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-B", "-c", code, str(exported)], capture_output=True, text=True, check=True
     )
     place = done.stdout.splitlines()[0]
     assert place == str(exported / "playground" / "__init__.py")
@@ -177,6 +177,10 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     assert "--overwrite" in again.stderr
 
 
+# huggingface_hub's own way of sending a large file's bytes.
+SENDS_DATA = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpaceHub]:
     import huggingface_hub
@@ -193,6 +197,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpaceHub]:
     server.close()
 
 
+@SENDS_DATA
 def test_a_push_makes_a_private_space_with_every_file(exported: Path, hub: SpaceHub) -> None:
     done = push(exported, "me/wren")
     assert done.created
@@ -207,6 +212,7 @@ def test_a_push_makes_a_private_space_with_every_file(exported: Path, hub: Space
         push(exported, "me/wren")
 
 
+@SENDS_DATA
 def test_a_push_over_a_space_takes_stale_files_away(exported: Path, hub: SpaceHub) -> None:
     push(exported, "me/wren", public=True)
     space = hub.spaces["me/wren"]

@@ -124,14 +124,14 @@ def test_turns_come_in_order_and_whoever_has_fewer_comes_first() -> None:
         pass
     with pytest.raises(PlaygroundError, match="3 of your requests"), turns.turn("a", Cancel()):
         pass
-    for name in ("a1", "a2", "b1", "c1", "a3"):
+    for name in ("a1", "a2", "b1", "a3", "c1"):
         leave[name].set()
         with waiting:
             wanted = min(len(entered) + 1, 5)
             waiting.wait_for(lambda wanted=wanted: len(entered) >= wanted, 10)
     for thread in threads:
         thread.join(10)
-    assert entered == ["a1", "a2", "b1", "c1", "a3"], "a had two places, so b and c came before its third"
+    assert entered == ["a1", "a2", "b1", "a3", "c1"], "b came before a, which had another place still"
     assert turns.counts() == (0, 0)
 
 
@@ -179,7 +179,7 @@ def stream_of(*events: SideEvent, kind: str = "run") -> Stream:
     def answer(query: StreamIn, cancel: Cancel) -> Iterator[SideEvent]:
         yield from events
 
-    return Stream(kind, RunIn.model_validate_json, answer)
+    return Stream.of(kind, RunIn, answer)
 
 
 def test_a_run_takes_its_turn_and_gives_it_back() -> None:
@@ -210,7 +210,7 @@ def test_a_run_ends_when_its_time_is_over() -> None:
         assert stopped.wait(10)
         yield SideFinished("A", Reply("", finish_reason="cancelled"))
 
-    stream = Stream("run", RunIn.model_validate_json, answer)
+    stream = Stream.of("run", RunIn, answer)
     assert len(list(gate(seconds=0.05).run(stream, request(), Cancel(), caller()))) == 1
 
 

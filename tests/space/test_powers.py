@@ -67,7 +67,7 @@ class Lab:
     def open(self, entry: ModelEntry) -> FakeEngine:
         return FakeEngine(name=entry.id)
 
-    def call(self, name: str, **body: object) -> object:
+    def call(self, name: str, /, **body: object) -> object:
         """A call as the page makes it; its refusal is raised."""
         answer = json.loads(self.calls[name](json.dumps(body)))
         if "error" in answer:
