@@ -291,3 +291,43 @@ def models_verify(
             typer.echo("Nothing was downloaded yet.")
         if not all(one.right for one in checked):
             raise typer.Exit(1)
+
+
+@models_app.command("set")
+def models_set(
+    name: Annotated[str, typer.Argument(help="A model of the catalog.")],
+    n_ctx: Annotated[int | None, typer.Option(help="Most tokens of one text.")] = None,
+    n_threads: Annotated[int | None, typer.Option(help="Instead of a share of the machine's cores.")] = None,
+    n_batch: Annotated[int | None, typer.Option(help="Most tokens of one pass.")] = None,
+    n_gpu_layers: Annotated[int | None, typer.Option(help="Layers that a GPU holds.")] = None,
+    k_type: Annotated[str | None, typer.Option(help="Precision of K: f16, q8_0 or q4_0.")] = None,
+    v_type: Annotated[str | None, typer.Option(help="Precision of V: f16, q8_0 or q4_0.")] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Forget what was chosen before.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Keep how a model is loaded from then on; without options, tell what is kept."""
+    import msgspec
+
+    from playground.services.load_settings import LoadSettings, LoadSettingsStore, load_settings
+
+    with reported():
+        entry = _shelf().entry(name)
+        store = LoadSettingsStore.of(Settings.load())
+        kept = LoadSettings() if defaults else store.get(entry.id)
+        given = {
+            "n_ctx": n_ctx,
+            "n_threads": n_threads,
+            "n_batch": n_batch,
+            "n_gpu_layers": n_gpu_layers,
+            "k_type": k_type,
+            "v_type": v_type,
+        }
+        chosen = {key: value for key, value in given.items() if value is not None}
+        if chosen or defaults:
+            store.set(entry.id, load_settings({**msgspec.to_builtins(kept), **chosen}))
+        values: dict[str, object] = msgspec.to_builtins(store.get(entry.id))
+        if as_json:
+            print_json({"id": entry.id, "settings": values})
+            return
+        shown = ", ".join(f"{key} {value}" for key, value in values.items())
+        typer.echo(f"{entry.id}\t{shown or 'all left to the program'}")

@@ -7,6 +7,8 @@ from typing import Literal
 
 from playground.engines.fake import FakeScript
 
+# Most tokens of one text where nobody chose; a longer trained context has to be asked for.
+DEFAULT_N_CTX = 4096
 EngineKind = Literal["llama.cpp", "transformers", "server", "fake"]
 Quantize = Literal["8bit", "4bit"]
 KvType = Literal["f16", "q8_0", "q4_0"]
@@ -22,6 +24,7 @@ class EngineSpec:
             for a server its address.
         n_ctx: Most tokens of one text, prompt and answer together; at most what the model was trained
             for unless asked for. None: the trained context, at most 4,096.
+        most_n_ctx: Never more than this, whatever is asked for or trained; None: no such bound.
         n_threads: Threads for native work; None: the machine's cores.
         n_lanes: Samples that are decoded together.
         kv_cells: Tokens that the KV cache holds over all texts; None: some multiple of n_ctx.
@@ -47,6 +50,7 @@ class EngineSpec:
     kind: EngineKind = "llama.cpp"
     path: str = ""
     n_ctx: int | None = None
+    most_n_ctx: int | None = None
     n_threads: int | None = None
     n_lanes: int = 16
     kv_cells: int | None = None
@@ -68,3 +72,8 @@ class EngineSpec:
     served_model: str = ""
     tokenizer: str = ""
     script: FakeScript = field(default_factory=FakeScript)
+
+    def context(self, trained: int) -> int:
+        """Tokens of one text for a model that was trained for ``trained`` of them (0: nobody knows)."""
+        n_ctx = self.n_ctx or min(trained or DEFAULT_N_CTX, DEFAULT_N_CTX)
+        return n_ctx if self.most_n_ctx is None else min(n_ctx, self.most_n_ctx)

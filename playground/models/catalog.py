@@ -46,6 +46,7 @@ class ModelEntry:
         kind: An instruct model is prompted by its own chat template; a base model never silently is.
         path: Its file, or whatever stands for it where it has none.
         n_ctx: Context to load; None takes what the file says it was trained with.
+        pair_title: What the pair is called by people.
         sources: Where each engine finds it, the preferred one first.
         parameters: Roughly, 0 where unknown. context: tokens that it was trained for, 0 where unknown.
         sampling: How published work decoded it, and ``sampling_source`` whose work.
@@ -73,6 +74,7 @@ class ModelEntry:
     listed_in: Path | None = None
 
     @property
+    pair_title: str = ""
     def present(self) -> bool:
         """Whether an engine finds the model on this machine, or need not."""
         return any(_is_there(source) for source in self.sources)
@@ -221,6 +223,7 @@ def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:
     kind: ModelKind = "instruct" if any(word in said for word in ("instruct", "chat", "-it")) else "base"
     return ModelEntry(name, title, kind, title, path, sources=(ModelSource(engine, str(path)),))
 
+            pair_title=pair.title or pair.pair,
 
 def _sources(file: ModelFile, folder: Path, downloads: Path | None) -> tuple[ModelSource, ...]:
     """Where each engine finds the model; what begins with ``./`` lies beside the catalog file."""

@@ -12,6 +12,7 @@ from playground.errors import ModelNotFoundError
 from playground.types import SamplingParams
 
 _MAX_BYTES = 100_000
+PAIR_NAME = r"^\w[\w.+\-]{0,60}$"
 _Repository = Annotated[str, Field(pattern=r"^[\w][\w.\-]*/[\w][\w.\-]*$", max_length=200)]
 _FileName = Annotated[str, Field(pattern=r"^(\w[\w.+\-]*/)*\w[\w.+\-]*$", max_length=300)]
 
@@ -90,7 +91,7 @@ class PairFile(_Strict):
     """
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = 1
-    pair: Annotated[str, Field(pattern=r"^[\w][\w.+\-]{0,60}$")]
+    pair: Annotated[str, Field(pattern=PAIR_NAME)]
     title: str = ""
     description: str = ""
     license: str = ""

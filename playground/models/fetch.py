@@ -76,8 +76,8 @@ class Stopped(msgspec.Struct, frozen=True, tag=True):
 Report = Planned | Waiting | Progress | Completed | Stopped
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """A file in the manifest: what it must be."""
+class KnownFile(msgspec.Struct, frozen=True):
+    """A file in the manifest: what it must be; ``checksum`` as in ``expected``."""
 
     size_bytes: int
     checksum: str
@@ -88,7 +88,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     repository: str
     commit: str
-    files: dict[str, _Entry]
+    files: dict[str, KnownFile]
 
 
 def fetch(order: Order, report: Callable[[Report], None]) -> Path:
@@ -225,7 +225,7 @@ def _fetch_file(folder: Path, repository: str, commit: str, file: HubFile, bar: 
         )
     manifest = read_manifest(folder)
     files = dict(manifest.files) if manifest is not None else {}
-    files[file.name] = _Entry(file.size_bytes, expected(file))
+    files[file.name] = KnownFile(file.size_bytes, expected(file))
     _write_whole(folder / MANIFEST, msgspec.json.encode(Manifest(repository, commit, files)))
     place = folder / file.name
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -97,15 +97,19 @@ def judge(facts: ModelFacts) -> KindVerdict:
     Its own metadata counts most, then its name, then that it carries a chat template (some base models do).
     """
     kind, certainty, reason = _judge(facts)
-    note = ""
+    return KindVerdict(kind, certainty, reason, template_note(facts, kind))
+
+
+def template_note(facts: ModelFacts, kind: ModelKind) -> str:
+    """What a person should know of a chat template that is there, or is not, in a model of that kind."""
     if kind == "base" and facts.chat_template:
-        note = (
+        return (
             "It carries a chat template, which it is not given: as a base model it is prompted by a preset. "
             "If it was tuned for chat after all, add it as instruct."
         )
     if kind == "instruct" and facts.chat_template is None:
-        note = "It carries no chat template, so that it can only be prompted as a base model, by a preset."
-    return KindVerdict(kind, certainty, reason, note)
+        return "It carries no chat template, so that it can only be prompted as a base model, by a preset."
+    return ""
 
 
 def _judge(facts: ModelFacts) -> tuple[ModelKind, Certainty, str]:

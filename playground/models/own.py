@@ -11,7 +11,7 @@ import yaml
 
 from playground.errors import ModelNotFoundError, PlaygroundError
 from playground.models.catalog import ModelEntry, ModelKind
-from playground.models.catalog_file import GgufOnHub, read_pair
+from playground.models.catalog_file import PAIR_NAME, GgufOnHub, read_pair
 
 
 def pair_name(text: str) -> str:
@@ -41,8 +41,13 @@ def write_entry(
         title: Shown in place of one made of the pair's name.
 
     Raises:
-        PlaygroundError: The file of that pair cannot be read or written.
+        PlaygroundError: No pair can be called so, or its file cannot be read or written.
     """
+    if not re.fullmatch(PAIR_NAME, pair):
+        raise PlaygroundError(
+            f"'{pair[:80]}' is no name for a pair; use at most 60 letters, digits, dots, plus signs and "
+            "dashes, a letter or digit first."
+        )
     path = folder / f"{pair}.yaml"
     content = _read(path) if path.exists() else {"schema": 1, "pair": pair}
     model: dict[str, object] = {"title": title} if title else {}
@@ -56,6 +61,24 @@ def write_entry(
     _write(path, content)
     read_pair(path)
     return path
+
+
+def change_kind(entry: ModelEntry, kind: ModelKind) -> str:
+    """Make a person's own base model an instruct one, or the reverse; returns what it is called now.
+
+    Raises:
+        PlaygroundError: Its pair has such a model already, or the file cannot be written.
+    """
+    assert entry.listed_in is not None
+    content = _read(entry.listed_in)
+    if kind in content:
+        raise PlaygroundError(
+            f"{entry.pair}/{kind} is there already; take it out of the list first, or add this model under "
+            "another pair's name."
+        )
+    content[kind] = content.pop(entry.kind)
+    _write(entry.listed_in, content)
+    return f"{entry.pair}/{kind}"
 
 
 def remove_entry(folder: Path, entry: ModelEntry) -> Path:

@@ -25,6 +25,7 @@ from playground.models.fetch import Completed, Order, Planned, Progress, Report,
 from playground.models.places import HubReference, repository_folder
 
 DownloadStatus = Literal["queued", "waiting", "running", "checking", "paused", "done", "failed"]
+_QUEUE = "downloads.json"
 _SPEED_OVER_S = 5.0
 _SILENT_S = 3.0
 _PATIENCE_S = 5.0
@@ -84,6 +85,15 @@ class _Download:
         return self.process is not None
 
 
+def downloads_left(folder: Path) -> bool:
+    """Whether an earlier run left a queue in ``folder``, and something in it."""
+    path = folder / _QUEUE
+    try:
+        return path.stat().st_size > len("[]")
+    except OSError:
+        return False
+
+
 class Downloads:
     """The queue. Thread-safe. Close it to end its processes; what came is kept.
 
@@ -99,7 +109,7 @@ class Downloads:
         self._changed = threading.Condition()
         self._closed = False
         self._file = _QueueFile(folder)
-        self._downloads = {_key(record.reference): _Download(record) for record in self._file.read()}
+        self._downloads = {download_key(record.reference): _Download(record) for record in self._file.read()}
         for download in self._downloads.values():
             if download.record.status in ("queued", "waiting", "running", "checking"):
                 download.record.status = "queued" if resume else "paused"
@@ -118,7 +128,7 @@ class Downloads:
         Raises:
             DownloadError: The program is closing.
         """
-        key = _key(reference)
+        key = download_key(reference)
         with self._changed:
             if self._closed:
                 raise DownloadError("The program is closing; start it again.")
@@ -288,7 +298,7 @@ class _QueueFile:
     def __init__(self, folder: Path) -> None:
         from filelock import FileLock, Timeout
 
-        self._path = folder / "downloads.json"
+        self._path = folder / _QUEUE
         self._lock = FileLock(folder / ".downloads.lock", thread_local=False)
         self._mine = False
         with suppress(OSError, Timeout):
@@ -324,7 +334,7 @@ class _QueueFile:
         self._mine = False
 
 
-def _key(reference: HubReference) -> str:
+def download_key(reference: HubReference) -> str:
     """Names a download: the same files of the same repository have the same."""
     what = reference.file or reference.quantization or "safetensors"
     return f"{reference.repository}:{what}" + (f"@{reference.revision}" if reference.revision else "")

@@ -6,15 +6,17 @@ import json
 import os
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 
 from playground.engines.spec import EngineSpec, KvType
 from playground.errors import PlaygroundError
+from playground.settings import Settings
 
 
 class LoadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -48,6 +50,18 @@ class LoadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
         )
 
 
+def load_settings(values: Mapping[str, object]) -> LoadSettings:
+    """The settings that these values mean; None stands for what is left to the program.
+
+    Raises:
+        PlaygroundError: There is no such setting, or a value means nothing.
+    """
+    try:
+        return msgspec.convert(values, LoadSettings)
+    except msgspec.ValidationError as error:
+        raise PlaygroundError(f"These load settings cannot be used: {error}.") from error
+
+
 class LoadSettingsStore:
     """The settings of every model, in one file. Thread-safe.
 
@@ -58,6 +72,11 @@ class LoadSettingsStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The store of this installation and person."""
+        return cls(settings.data_dir / "load-settings.json")
 
     def get(self, model: str) -> LoadSettings:
         """What is chosen for a model; the defaults where nothing is, or where it cannot be understood."""
@@ -75,10 +94,7 @@ class LoadSettingsStore:
             PlaygroundError: A value means nothing, or the file cannot be written.
         """
         values = msgspec.to_builtins(settings)
-        try:
-            msgspec.convert(values, LoadSettings)
-        except msgspec.ValidationError as error:
-            raise PlaygroundError(f"These load settings cannot be used: {error}.") from error
+        load_settings(values)
         with self._lock:
             known = self._read()
             known[model] = values

@@ -6,20 +6,21 @@ Holds the catalog, the queue of downloads and the reader of files, and wires the
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from playground.engines.inspection import inspect_memory
 from playground.engines.spec import EngineSpec
 from playground.errors import DownloadError, ModelNotFoundError, PlaygroundError
 from playground.models.catalog import Catalog, ModelEntry, ModelKind
 from playground.models.catalog_file import GgufOnHub
-from playground.models.fetch import checksum, read_manifest
+from playground.models.fetch import KnownFile, checksum, read_manifest
 from playground.models.found import FoundModel, find_models
 from playground.models.kind import KindVerdict, ModelFacts, Pairing, judge, suggest_partners
-from playground.models.own import pair_name, remove_entry, write_entry
-from playground.models.places import HubReference, repository_folder
+from playground.models.own import change_kind, pair_name, remove_entry, write_entry
+from playground.models.places import HubReference, repository_folder, shards
+from playground.services.load_settings import LoadSettingsStore
+from playground.services.memory_plan import MemoryPlanner
 from playground.services.model_facts import Inspected, Inspector
 from playground.settings import Settings
 
@@ -96,6 +97,7 @@ class ModelShelf:
         kind: ModelKind | None = None,
         file: str = "",
         revision: str = "",
+        replace: bool = True,
     ) -> Added:
         """Put a GGUF, a folder of safetensors, or a file of ``owner/name`` into the person's catalog.
 
@@ -105,27 +107,60 @@ class ModelShelf:
             kind: In place of what the file says of itself.
             file: Of a repository: which GGUF; empty for its safetensors.
             revision: Of a repository.
+            replace: Whether it may take the place of a model that goes by that name already.
 
         Raises:
-            PlaygroundError: It is no usable model, or the catalog cannot be written.
+            PlaygroundError: It is no usable model, the name is taken, or the catalog cannot be written.
         """
         path = Path(source).expanduser()
-        if not path.exists() and source.count("/") == 1 and not source.startswith((".", "~", "/")):
-            return self._add_repository(source, pair, kind, file, revision)
+        if is_repository(source):
+            return self._add_repository(source, pair, kind, file, revision, replace)
         inspected = self.inspector.inspect(path)
         chosen = kind or inspected.verdict.kind
         name = pair or pair_name(path.resolve().name)
+        model = self._free_name(name, chosen, replace)
         if path.is_dir():
             write_entry(self._settings.models_dir, name, chosen, transformers=str(path.absolute()))
         else:
             write_entry(self._settings.models_dir, name, chosen, gguf=path)
-        model = f"{name}/{chosen}"
         return Added(
             model,
             inspected.verdict,
             _differs(kind, inspected.verdict),
             tuple(self.partners(inspected, model)),
         )
+
+    def change_kind(self, name: str, kind: ModelKind) -> str:
+        """Make a base model an instruct one, or the reverse; returns what it is called from then on.
+
+        A person's own entry is changed. Of one that ships, the same files are added as another pair.
+
+        Raises:
+            PlaygroundError: The name is taken, or the catalog cannot be written.
+        """
+        entry = self._catalog.get(name)
+        if entry.kind == kind:
+            return entry.id
+        if self.is_own(entry):
+            return change_kind(entry, kind)
+        source = entry.source()
+        pair = f"{entry.pair}-as-{kind}"
+        model = self._free_name(pair, kind, replace=False)
+        gguf: Path | GgufOnHub | None = None
+        if source.engine == "llama.cpp":
+            hub = asdict(source.hub) if source.hub else {}
+            hub.pop("gated", None)
+            gguf = GgufOnHub(**hub) if hub else Path(source.path)
+        elif source.engine == "server":
+            raise PlaygroundError(f"{entry.id} is a server's model; change its kind in its catalog entry.")
+        folder = (source.hub.repository if source.hub else source.path) if gguf is None else ""
+        title = f"{entry.pair_title} as {kind}"
+        write_entry(self._settings.models_dir, pair, kind, gguf=gguf, transformers=folder, title=title)
+        return model
+
+    def is_own(self, entry: ModelEntry) -> bool:
+        """Whether the person's own catalog lists it."""
+        return entry.listed_in is not None and entry.listed_in.parent == self._settings.models_dir
 
     def partners(self, inspected: Inspected, besides: str = "") -> Iterator[tuple[str, Pairing]]:
         """Models on this machine that may be the other half of a pair with this one, the best first."""
@@ -169,20 +204,25 @@ class ModelShelf:
         }
 
     def memory(self, entry: ModelEntry, n_ctx: int | None = None) -> dict[str, int] | None:
-        """Bytes that a GGUF takes once it is loaded; None for what is no GGUF.
+        """Bytes that a GGUF takes once it is loaded by its kept settings; None for what is no GGUF.
+
+        ``fitting_gpu_layers`` says how many layers fit on the GPUs, where there are any.
 
         Raises:
             ModelLoadError: It is no usable GGUF.
         """
-        if entry.sources[0].engine != "llama.cpp":
+        source = entry.sources[0]
+        header = self.inspector.inspect(Path(source.path)).header if source.engine == "llama.cpp" else None
+        if header is None:
             return None
         spec = EngineSpec(
-            path=entry.sources[0].path,
-            n_ctx=n_ctx or entry.n_ctx,
-            cache_dir=str(self._settings.cache_dir / "engines"),
+            path=source.path, n_ctx=entry.n_ctx, cache_dir=str(self._settings.cache_dir / "engines")
         )
-        (found,) = inspect_memory(spec)
-        return {**asdict(found), "total_bytes": found.total_bytes}
+        spec = LoadSettingsStore.of(self._settings).get(entry.id).applied(spec)
+        plan = MemoryPlanner().plan(spec, header, [n_ctx] if n_ctx else [])
+        (found,) = plan.estimates
+        fitting = {"fitting_gpu_layers": plan.gpu_layers[0]} if plan.gpu_layers else {}
+        return {**asdict(found), "total_bytes": found.total_bytes, **fitting}
 
     def remove(self, name: str) -> Path:
         """Take a model out of the person's catalog and return its catalog file; the model's files stay."""
@@ -200,7 +240,8 @@ class ModelShelf:
             folder = repository_folder(self._settings.downloads_dir, source.hub.repository)
             path = Path(source.path)
             if source.hub.is_gguf and path.is_file() and path.is_relative_to(folder):
-                path.unlink()
+                for part in shards(path.name):
+                    path.with_name(part).unlink(missing_ok=True)
                 return folder
             if not source.hub.is_gguf and folder.is_dir():
                 shutil.rmtree(folder)
@@ -209,8 +250,31 @@ class ModelShelf:
             f"Nothing of {name} was downloaded by this program. Files of other programs are left to them."
         )
 
-    def verify(self, name: str = "") -> Iterator[Checked]:
-        """Each downloaded file of a model, or of all, against its checksum; read from the disk in full."""
+    def was_downloaded(self, entry: ModelEntry) -> bool:
+        """Whether files of a model lie where this program puts what it downloads."""
+        places = [Path(source.path) for source in entry.sources if source.hub is not None]
+        return any(p.is_relative_to(self._settings.downloads_dir) and p.exists() for p in places)
+
+    def bytes_to_verify(self, name: str = "") -> int:
+        """How much ``verify`` will read."""
+        return sum(path.stat().st_size for path, _ in self._downloaded(name))
+
+    def verify(self, name: str = "", tick: Callable[[int], None] = lambda _: None) -> Iterator[Checked]:
+        """Each downloaded file of a model, or of all, against its checksum; read from the disk in full.
+
+        Args:
+            name: A model; empty for all that was downloaded.
+            tick: Called with the number of bytes that were just read.
+        """
+        for path, known in self._downloaded(name):
+            right = path.stat().st_size == known.size_bytes and (
+                not known.checksum or checksum(path, known.checksum, tick) == known.checksum
+            )
+            again = "" if right else f"{path.name} is not what was downloaded; delete it and pull it again."
+            yield Checked(path, right, again)
+
+    def _downloaded(self, name: str) -> Iterator[tuple[Path, KnownFile]]:
+        """Files that were downloaded for a model, or all, and what they must be."""
         folders = sorted(self._settings.downloads_dir.glob("*--*"))
         if name:
             hubs = [source.hub for source in self._catalog.get(name).sources if source.hub]
@@ -218,14 +282,8 @@ class ModelShelf:
         for folder in folders:
             manifest = read_manifest(folder)
             for file, known in (manifest.files if manifest is not None else {}).items():
-                path = folder / file
-                if not path.exists():
-                    continue
-                right = path.stat().st_size == known.size_bytes and (
-                    not known.checksum or checksum(path, known.checksum) == known.checksum
-                )
-                again = "" if right else f"{file} is not what was downloaded; delete it and pull it again."
-                yield Checked(path, right, again)
+                if (folder / file).exists():
+                    yield folder / file, known
 
     @staticmethod
     def found() -> list[FoundModel]:
@@ -238,21 +296,31 @@ class ModelShelf:
             raise DownloadError(f"{entry.id} needs no download: it lies at {entry.path}.")
         return source.hub
 
+    def _free_name(self, pair: str, kind: ModelKind, replace: bool) -> str:
+        """What a model will be called, if nothing else is."""
+        model = f"{pair}/{kind}"
+        if not replace and any(entry.id == model for entry in self._catalog.entries()):
+            raise PlaygroundError(f"There is a model {model} already; choose another name for the pair.")
+        return model
+
     def _add_repository(
-        self, source: str, pair: str, kind: ModelKind | None, file: str, revision: str
+        self, source: str, pair: str, kind: ModelKind | None, file: str, revision: str, replace: bool
     ) -> Added:
         verdict = judge(ModelFacts(file or source))
         chosen = kind or verdict.kind
         name = pair or pair_name(file or source)
+        model = self._free_name(name, chosen, replace)
         hub = GgufOnHub(repository=source, file=file, revision=revision) if file else None
         write_entry(self._settings.models_dir, name, chosen, gguf=hub, transformers="" if file else source)
         reference = HubReference(source, file=file, revision=revision)
-        return Added(
-            f"{name}/{chosen}",
-            verdict,
-            _differs(kind, verdict),
-            pull=Pull(f"{name}/{chosen}", reference),
-        )
+        return Added(model, verdict, _differs(kind, verdict), pull=Pull(model, reference))
+
+
+def is_repository(source: str) -> bool:
+    """Whether a person means ``owner/name`` on the Hub, and no path."""
+    if source.count("/") != 1 or source.startswith((".", "~", "/")) or source.lower().endswith(".gguf"):
+        return False
+    return not Path(source).exists()
 
 
 def _differs(kind: ModelKind | None, verdict: KindVerdict) -> bool:

@@ -12,8 +12,9 @@ from playground.engines.memory import available_bytes
 from playground.engines.spec import EngineSpec
 from playground.errors import ModelNotFoundError
 from playground.models.catalog import ModelEntry
-from playground.services.load_settings import LoadSettingsStore
-from playground.services.pool import Loading
+from playground.models.places import size_on_disk
+from playground.services.load_settings import LoadSettings, LoadSettingsStore
+from playground.services.pool import Loading, not_downloaded
 from playground.settings import Settings
 
 # Where so much is free beyond a model's weights, its memory need not be known exactly.
@@ -34,8 +35,12 @@ class ModelOpener:
         self._cores = cores
         self._chosen = chosen
 
-    def spec(self, entry: ModelEntry) -> EngineSpec:
+    def spec(self, entry: ModelEntry, settings: LoadSettings | None = None) -> EngineSpec:
         """What is loaded for ``entry``, and how.
+
+        Args:
+            entry: A model of the catalog.
+            settings: In place of those that are kept for it.
 
         Raises:
             ModelNotFoundError: The entry names nothing for the engine that is chosen.
@@ -59,9 +64,7 @@ class ModelOpener:
             EngineError: It cannot be loaded, or loading was cancelled.
         """
         if entry.hub is not None and not entry.present:
-            raise ModelNotFoundError(
-                f"{entry.title} is not on this machine; get it with: playground models pull {entry.id}"
-            )
+            raise ModelNotFoundError(not_downloaded(entry))
         spec = self.spec(entry)
         # Who chose a number of threads has them, whoever else is at work.
         cores = self._cores if self._chosen.get(entry.id).n_threads is None else None
@@ -83,8 +86,7 @@ class ModelOpener:
         path = Path(source.path)
         if source.engine == "server" or not path.exists():
             return 0
-        files = path.glob("*.safetensors") if path.is_dir() else [path]
-        weights = sum(file.stat().st_size for file in files)
+        weights = size_on_disk(path)
         free = available_bytes()
         if free is None or weights + _AMPLE_BYTES < free:
             return 0

@@ -17,7 +17,7 @@ from typing import Literal
 from playground.engines.base import Cancel, Engine, EngineInfo
 from playground.engines.client import WorkerEngine
 from playground.engines.memory import available_bytes, process_bytes
-from playground.errors import EngineError, PlaygroundError
+from playground.errors import EngineError, ModelNotFoundError, PlaygroundError
 from playground.models.catalog import Catalog, ModelEntry
 
 ModelStatus = Literal["missing", "unloaded", "loading", "ready", "failed", "died"]
@@ -267,16 +267,25 @@ class ModelPool:
         self._notices.append(Notice(self._said, text))
 
 
+def not_downloaded(entry: ModelEntry) -> str:
+    """How to get a model that has to be downloaded first."""
+    return (
+        f"{entry.title} is not on this machine; download it on the Models page, or with: "
+        f"playground models pull {entry.id}"
+    )
+
+
 def _unloaded(model: str) -> EngineError:
     return EngineError(f"{model} was unloaded while it was loading; ask again to load it.")
 
 
 def _state(entry: ModelEntry, slot: _Slot | None) -> ModelState:
-    if slot is None:
+    # One that was not there when it was asked for may have been downloaded since.
+    if slot is None or isinstance(slot.error, ModelNotFoundError):
         status: ModelStatus = "unloaded" if entry.present else "missing"
         detail = "" if entry.present else f"There is no file {entry.path.name}."
         if entry.hub is not None and not entry.present:
-            detail = f"It is not on this machine; get it with: playground models pull {entry.id}"
+            detail = not_downloaded(entry)
         return ModelState(entry.id, entry.title, entry.kind, status, detail)
     if not slot.done.is_set():
         return ModelState(entry.id, entry.title, entry.kind, "loading", progress=slot.progress)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,8 +19,6 @@ from playground.chat.compare import Begun, SideEvent, SideRun, compare
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine
 from playground.engines.cores import CoreShare
-from playground.engines.estimate import MemoryEstimate
-from playground.engines.inspection import inspect_memory
 from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
 from playground.models.catalog import Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
@@ -27,9 +26,10 @@ from playground.presets.preset import Preset
 from playground.prompts.chat_template import ChatTemplateRenderer
 from playground.prompts.render import Renderer
 from playground.services.counts import TokenCounts, count_by_part
-from playground.services.downloads import Downloads
+from playground.services.downloads import Downloads, downloads_left
 from playground.services.encoding import EncodingCache
-from playground.services.load_settings import LoadSettingsStore
+from playground.services.load_settings import LoadSettings, LoadSettingsStore
+from playground.services.memory_plan import MemoryPlan, MemoryPlanner, usual_contexts
 from playground.services.model_shelf import ModelShelf
 from playground.services.opening import ModelOpener
 from playground.services.pool import ModelPool, ModelState, Notice
@@ -62,7 +62,11 @@ class Workbench:
     """Presets, models and loaded engines of one process. Thread-safe. Close it to free the models."""
 
     def __init__(
-        self, settings: Settings | None = None, *, opener: Callable[[ModelEntry], Engine] | None = None
+        self,
+        settings: Settings | None = None,
+        *,
+        opener: Callable[[ModelEntry], Engine] | None = None,
+        needs: Callable[[ModelEntry], int] = lambda entry: 0,
     ) -> None:
         """Wire things together; nothing is loaded yet.
 
@@ -70,23 +74,25 @@ class Workbench:
             settings: Folders; those of the environment by default.
             opener: Loads a model of the catalog, in place of llama.cpp in a worker process. For tests.
         """
+            needs: Bytes of memory that a model takes where ``opener`` loads it. For tests.
         self.settings = settings or Settings.load()
         self.presets = PresetLibrary(self.settings.shipped_presets, self.settings.presets_dir)
         self.catalog = Catalog(
             self.settings.shipped_models, self.settings.models_dir, downloads=self.settings.downloads_dir
         )
         self._cores = CoreShare()
-        self.load_settings = LoadSettingsStore(self.settings.data_dir / "load-settings.json")
+        self.load_settings = LoadSettingsStore.of(self.settings)
         self.shelf = ModelShelf(self.settings, self.catalog)
         self._opener = ModelOpener(self.settings, self._cores, self.load_settings)
         self._downloads: Downloads | None = None
         self._pool = ModelPool(
             self.catalog,
             self._opener.open if opener is None else lambda entry, loading: opener(entry),
-            needs=self._opener.needs if opener is None else lambda entry: 0,
+            needs=self._opener.needs if opener is None else needs,
             busy=self._cores.is_busy,
         )
         self._encodings = EncodingCache()
+        self._planner = MemoryPlanner()
         self._warming: dict[str, Cancel] = {}
         self._closing: list[Callable[[], None]] = []
         self._lock = threading.Lock()
@@ -152,14 +158,34 @@ class Workbench:
         """What was done by itself, such as a model that was unloaded to make room; numbered from 1."""
         return self._pool.notices(after)
 
-    def memory(self, model: str, contexts: Sequence[int] = ()) -> tuple[MemoryEstimate, ...]:
-        """What a GGUF takes with each context, by its load settings; takes about a second, and loads nothing.
+    def resume_downloads(self) -> None:
+        """Go on with what an earlier run left unfinished, if it left anything."""
+        if self.settings.confined.writes and downloads_left(self.settings.downloads_dir):
+            assert self.downloads is not None
+
+    def memory_plan(
+        self, model: str, contexts: Sequence[int] = (), settings: LoadSettings | None = None
+    ) -> MemoryPlan | None:
+        """What a GGUF takes with each context; takes about a second, and loads nothing.
+
+        Args:
+            model: Its name.
+            contexts: Tokens of one text; the usual ones where none is named.
+            settings: In place of those that are kept for it.
+
+        Returns:
+            None for a model that is no GGUF.
 
         Raises:
             ModelNotFoundError: No such model.
             ModelLoadError: It is no usable GGUF.
         """
-        return inspect_memory(self._opener.spec(self.catalog.get(model)), contexts)
+        entry = self.catalog.get(model)
+        spec = self._opener.spec(entry, settings)
+        header = self.shelf.inspector.inspect(Path(spec.path)).header if spec.kind == "llama.cpp" else None
+        if header is None:
+            return None
+        return self._planner.plan(spec, header, contexts or usual_contexts(spec, header))
 
     # Prompts
 
@@ -175,7 +201,10 @@ class Workbench:
         """
         entry = self.catalog.get(side.model)
         preset = self._preset(side.preset, draft)
-        sampling = preset.sampling.params() if preset else self._bare_sampling(draft)
+        sampling = preset.sampling.params() if preset else self._bare_sampling(entry, draft)
+        most = self.settings.confined.max_tokens
+        if most is not None:  # here too, so that no room is kept for what is not written
+            sampling = replace(sampling, max_tokens=min(sampling.max_tokens, most))
         if entry.kind == "base":
             renderer: Renderer = preset_renderer(preset) if preset else bare_renderer()
         else:
@@ -304,9 +333,10 @@ class Workbench:
             return draft
         return self.presets.load(name)
 
-    def _bare_sampling(self, draft: Preset | None) -> SamplingParams:
-        # Without a preset of its own a side is compared under the same decoding as its neighbour.
-        return draft.sampling.params() if draft else SamplingParams()
+    def _bare_sampling(self, entry: ModelEntry, draft: Preset | None) -> SamplingParams:
+        # Without a preset of its own a side is compared under the same decoding as its neighbour; where
+        # there is none either, the model is decoded as published work did.
+        return draft.sampling.params() if draft else entry.sampling or SamplingParams()
 
     def _chat_renderer(self, entry: ModelEntry, preset: Preset | None) -> ChatTemplateRenderer:
         info = self.engine(entry.id).info

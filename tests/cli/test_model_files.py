@@ -173,3 +173,15 @@ def test_the_doctor_finds_nothing_wrong_here_and_says_what_is(run: Run, home: Pa
     done = run("doctor", code=1)
     assert "MISSING\tcatalog" in done.stdout
     assert "correct or delete" in done.stdout
+
+
+def test_load_settings_are_kept_told_and_forgotten(run: Run, home: Path) -> None:
+    assert run("models", "set", "wren/base").stdout == "wren/base\tall left to the program\n"
+    run("models", "set", "wren/base", "--n-ctx", "300", "--k-type", "q8_0")
+    again = run("models", "set", "wren/base", "--n-threads", "2", "--json")
+    assert json.loads(again.stdout)["settings"] == {"n_ctx": 300, "n_threads": 2, "k_type": "q8_0"}
+    shown = json.loads(run("models", "info", "wren/base", "--json").stdout)
+    assert shown["memory"]["n_ctx"] == 300
+    assert "cannot be used" in run("models", "set", "wren/base", "--k-type", "q3", code=1).stderr
+    assert "no model 'nope'" in run("models", "set", "nope", code=1).stderr
+    assert run("models", "set", "wren/base", "--defaults").stdout == "wren/base\tall left to the program\n"

@@ -204,5 +204,7 @@ def test_a_quantized_kv_cache_and_a_chosen_context_are_loaded(tmp_path: Path) ->
         assert info.n_ctx == 320
         state = next(s for s in workbench.model_states() if s.id == "wren/base")
         assert state.memory_bytes > 10_000_000
-        small, large = workbench.memory("wren/base", (512, 1024))
+        plan = workbench.memory_plan("wren/base", (512, 1024))
+        assert plan is not None
+        small, large = plan.estimates
         assert large.kv_bytes > small.kv_bytes

@@ -15,7 +15,6 @@ from playground.engines.memory import available_bytes, fit_refusal
 from playground.engines.spec import EngineSpec
 from playground.errors import ModelLoadError
 
-DEFAULT_N_CTX = 4096
 # A smaller model answers at once either way, and should load at once too.
 SMALLEST_PROBED_BYTES = 32 * 2**20
 # Room for several texts at once: four contexts, as far as they take no more than this.
@@ -27,7 +26,7 @@ _SPARE_SEQS = 24
 
 def choose_n_ctx(spec: EngineSpec, header: GgufHeader) -> int:
     """Most tokens of one text: as asked for, or what was trained, at most ``DEFAULT_N_CTX``."""
-    n_ctx = spec.n_ctx or min(header.number("context_length") or DEFAULT_N_CTX, DEFAULT_N_CTX)
+    n_ctx = spec.context(header.number("context_length"))
     if n_ctx < 16:
         raise ModelLoadError(f"A context of {n_ctx} tokens is too small to work with; use 16 or more.")
     return n_ctx

@@ -17,7 +17,7 @@ from playground.engines.batching.lines import LineStore
 from playground.engines.batching.loop import DecodeLoop
 from playground.engines.spec import EngineSpec
 from playground.engines.transformers.context import TorchContext, TorchOptions
-from playground.engines.transformers.model import DEFAULT_N_CTX, TorchModel
+from playground.engines.transformers.model import TorchModel
 from playground.errors import ModelLoadError
 
 _KV_BYTES_CPU = 512 * 2**20
@@ -49,7 +49,7 @@ class TransformersEngine(BatchedEngine):
     ) -> None:
         started = time.perf_counter()
         model = model or TorchModel(spec, progress=progress)
-        n_ctx = spec.n_ctx or min(model.n_ctx_train or DEFAULT_N_CTX, DEFAULT_N_CTX)
+        n_ctx = spec.context(model.n_ctx_train)
         options = _options(spec, model, n_ctx)
         context = TorchContext(model.model, options)
         threads = context.threads = spec.n_threads or torch.get_num_threads()
@@ -74,7 +74,7 @@ class TransformersEngine(BatchedEngine):
             if model.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-        info = _info(model, n_ctx=n_ctx, load_s=time.perf_counter() - started)
+        info = engine_info(model, n_ctx=n_ctx, load_s=time.perf_counter() - started)
         super().__init__(info, model.vocab, loop, free)
         self._context = context
 
@@ -164,7 +164,8 @@ def _run_in_pieces(context: TorchContext, tokens: IntArray) -> FloatArray:
     return rows
 
 
-def _info(model: TorchModel, *, n_ctx: int, load_s: float) -> EngineInfo:
+def engine_info(model: TorchModel, *, n_ctx: int, load_s: float) -> EngineInfo:
+    """What an engine over a loaded model says of itself."""
     vocab = model.vocab
     return EngineInfo(
         name=model.name,

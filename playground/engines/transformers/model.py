@@ -21,7 +21,6 @@ from playground.engines.transformers.vocab import Vocab
 from playground.errors import EngineMissingError, ModelLoadError
 
 _LARGEST_CHECKED = 1 << 29
-DEFAULT_N_CTX = 4096
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
