@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from playground.prompts.template_process import template_process
 
 # `make fuzz` looks longer. A shared machine may pause in mid-example, so there is no deadline.
 settings.register_profile("default", deadline=None)
@@ -38,6 +41,13 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_template_process_left() -> Iterator[None]:
+    """The process that renders chat templates is begun anew by each module that needs it."""
+    yield
+    template_process().close()
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,19 @@
-"""An instruct model's own chat template, rendered in Jinja's immutable sandbox and split by origin.
+"""An instruct model's own chat template, rendered in a process of its own and split by origin.
 
 The template comes from a model file and is untrusted; a message comes from a person and must never become
 a special token. So every message is rendered twice: once as it is, which is the prompt, and once as a mark,
-which tells where in the prompt it went. Conventions (names, whitespace control, ``raise_exception``) are
-those of transformers' chat templates.
+which tells where in the prompt it went.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-from typing import NoReturn
-
-from jinja2 import Template as JinjaTemplate
-from jinja2 import TemplateError as JinjaError
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from playground.errors import TemplateError
 from playground.prompts.render import exchanges
+from playground.prompts.template_process import template_process
 from playground.types import Example, Field, Message, Origin, Part, Piece, Prompt, StopRule
 
 _MARK = re.compile("\ue000([0-9]+)\ue001")
@@ -118,15 +109,18 @@ class ChatTemplateRenderer:
 
     def _text(self, messages: list[Message], *, opens: bool) -> str:
         try:
-            return _compiled(self.source).render(
-                messages=[{"role": m.role, "content": m.content} for m in messages],
-                bos_token=self.bos,
-                eos_token=self.eos,
-                add_generation_prompt=opens,
-                tools=None,
-                documents=None,
+            return template_process().render(
+                self.source,
+                {
+                    "messages": [{"role": m.role, "content": m.content} for m in messages],
+                    "bos_token": self.bos,
+                    "eos_token": self.eos,
+                    "add_generation_prompt": opens,
+                    "tools": None,
+                    "documents": None,
+                },
             )
-        except (JinjaError, TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError) as error:
+        except TemplateError as error:
             raise TemplateError(
                 f"The model's chat template does not take this conversation: {error}. "
                 "Remove the system text or make user and assistant turns alternate."
@@ -168,26 +162,3 @@ def _by_origin(
         if i < len(contents):
             pieces.append(Piece(contents[i], origins[i]))
     return tuple(piece for piece in pieces if piece.text)
-
-
-def _raise(message: str) -> NoReturn:
-    raise JinjaError(message)
-
-
-def _now(pattern: str) -> str:
-    return datetime.now().astimezone().strftime(pattern)
-
-
-def _tojson(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-@lru_cache(maxsize=32)
-def _compiled(source: str) -> JinjaTemplate:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
-    environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = _now
-    environment.filters["tojson"] = _tojson
-    return environment.from_string(source)

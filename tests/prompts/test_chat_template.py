@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.errors import TemplateError
+from playground.prompts import template_child
 from playground.prompts.chat_template import ChatTemplateRenderer
+from playground.prompts.template_process import TemplateProcess, template_process
 from playground.types import Example, Message, StopRule
 
 CHATML = (
@@ -80,3 +89,55 @@ def test_a_template_that_refuses_is_told() -> None:
 def test_a_hostile_or_broken_template_is_one_sentence(source: str) -> None:
     with pytest.raises(TemplateError, match="chat template"):
         ChatTemplateRenderer(source).render([Message("user", "hi")])
+
+
+ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+
+
+def test_a_template_without_end_is_ended_and_the_next_one_answers() -> None:
+    process = TemplateProcess(render_s=0.5)
+    try:
+        started = time.perf_counter()
+        with pytest.raises(TemplateError, match="too long"):
+            process.render(ENDLESS, {})
+        assert time.perf_counter() - started < 5
+        assert process.render("{{ x }}", {"x": "<b>"}) == "<b>"
+    finally:
+        process.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on processes there")
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{% for i in range(99999) %}{{ 'long ' * 1000 }}{% endfor %}", "too long a text"),
+        ("{{ 'x' * 3000000000 }}", "too much memory"),
+        ("{{ 'x' | center(3000000000) }}", "too much memory"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "too much memory"),
+    ],
+)
+def test_a_template_that_takes_too_much_is_told(source: str, said: str) -> None:
+    with pytest.raises(TemplateError, match=said):
+        template_process().render(source, {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on processes there")
+def test_a_template_without_end_ends_by_itself_where_nobody_waits() -> None:
+    child = Path(template_child.__file__)
+    request = json.dumps({"source": ENDLESS, "variables": {}}) + "\n"
+    done = subprocess.run(
+        [sys.executable, "-I", str(child), "1"], input=request.encode(), capture_output=True, timeout=60
+    )
+    assert done.returncode == -signal.SIGXCPU
+    assert done.stdout == b"ready\n"
+
+
+def test_a_process_that_somebody_ended_is_begun_anew() -> None:
+    process = TemplateProcess()
+    try:
+        assert process.render("a", {}) == "a"
+        assert process._child is not None
+        process._child.kill()
+        assert process.render("b", {}) == "b"
+    finally:
+        process.close()
