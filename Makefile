@@ -13,7 +13,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: run install test check format clean soak fuzz bench pair
+.PHONY: run install test check format clean soak bench pair
 
 run: $(VENV)/.installed
 	$(BIN)/playground serve $(ARGS)
@@ -46,7 +46,14 @@ check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml playground models
 	$(BIN)/pytest -q tests/test_layers.py
+
+# Known holes in what is installed, from the advisories of the Python Package Index. It needs the network, and fails
+# without: a step of its own, so that `make check` means the same everywhere.
+.PHONY: audit
+audit: $(VENV)/.test-installed
+	$(BIN)/pip-audit --strict --skip-editable --progress-spinner off
 
 test: check browser
 	$(BIN)/pytest $(ARGS)
@@ -60,10 +67,31 @@ soak: $(VENV)/.test-installed
 	$(BIN)/pytest -q tests/engines/soak.py
 	$(BIN)/pytest -q -s tests/engines/soak_memory.py
 	$(BIN)/pytest -q -s tests/experiments/soak.py
+	$(BIN)/pytest -q -s tests/space/soak.py
 
-fuzz: $(VENV)/.test-installed
-	$(BIN)/pytest -q tests/presets tests/imports tests/exports tests/prompts tests/chat tests/test_datafiles.py tests/engines/test_stopping.py --hypothesis-profile=campaign
+# An exported Space in a virtual environment of its own, in a browser and by gradio_client; needs the package index.
+.PHONY: space-check
+space-check: $(VENV)/.test-installed browser
+	$(BIN)/pytest -q tests/space/fresh.py
+
+# Ten thousand examples of each property. Each part runs by itself too, such as: make fuzz-imports
+FUZZED := presets imports exports prompts chat data stopping
+.PHONY: fuzz fuzz-gguf $(FUZZED:%=fuzz-%)
+fuzz: $(FUZZED:%=fuzz-%) fuzz-gguf fuzz-calls
+
+$(FUZZED:%=fuzz-%): FOLDER = tests/$(@:fuzz-%=%)
+fuzz-data: FOLDER = tests/test_datafiles.py
+fuzz-stopping: FOLDER = tests/engines/test_stopping.py
+$(FUZZED:%=fuzz-%): $(VENV)/.test-installed
+	$(BIN)/pytest -q -m hypothesis --durations=0 --durations-min=1 --hypothesis-profile=campaign $(FOLDER)
+
+fuzz-gguf: $(VENV)/.test-installed
 	$(BIN)/pytest -q -s tests/engines/fuzz_gguf.py
+
+# A thousand hostile arguments for each call and endpoint of the page.
+.PHONY: fuzz-calls
+fuzz-calls: $(VENV)/.test-installed
+	FUZZ_CALLS=1000 $(BIN)/pytest -q tests/security/test_hostile.py
 
 # How soon the page's counts and prompts follow a keystroke, in Chromium; into docs/benchmarks.md, "The page".
 .PHONY: page-times

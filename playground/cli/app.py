@@ -51,22 +51,51 @@ def serve(
         int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
     ] = 7860,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name that the page goes by, as behind a proxy.")
+    ] = None,
+    password: Annotated[
+        bool | None,
+        typer.Option(
+            "--password/--no-password",
+            help="Ask for a password (PLAYGROUND_PASSWORD, or typed here), needed beyond this machine.",
+        ),
+    ] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Offer the endpoints as tools (Model Context Protocol).")
+    ] = False,
 ) -> None:
     """Open the playground in the browser (the default command)."""
     with reported():
         from playground.services import Workbench
+        from playground.settings import Settings
+        from playground.ui.access import environment_password
         from playground.ui.app import launch
 
-        with Workbench() as workbench:
+        said = environment_password()
+        if password and said is None:
+            said = _secret("Password for the page")
+        with Workbench(Settings.load().by_name_only()) as workbench:
             launch(
                 workbench,
                 host=host,
                 port=port,
                 open_browser=browser,
+                allowed_hosts=allow_host or (),
+                password=None if password is False else said,
+                open_to_all=password is False,
+                mcp=mcp,
                 on_ready=lambda url: typer.echo(
                     f"The playground is at {url} - press Ctrl+C to end it.", err=True
                 ),
             )
+
+
+def _secret(prompt: str) -> str:
+    """Typed without echo, or the first line of a pipe; never an argument, which a shell keeps."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True))
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -85,6 +114,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         search,
         servers,
         shift,
+        space,
         talk,
     )
 

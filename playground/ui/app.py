@@ -11,12 +11,20 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import gradio as gr
+from pydantic import ValidationError
+from starlette.middleware import Middleware
 
+from playground.errors import PlaygroundError
 from playground.services import Workbench
+from playground.ui.access import check_access, check_mcp
 from playground.ui.api import PageApi, default_sides
 from playground.ui.api.binding import read_request
+from playground.ui.gate import Caller, Gate, OpenGate
+from playground.ui.guard import page_guard
 from playground.ui.islands import STATIC_PATH, island
-from playground.ui.serving import bypass_proxy, check_port, page_middleware, page_routes, static_folder
+from playground.ui.public import PublicApi
+from playground.ui.redaction import plain_log
+from playground.ui.serving import bypass_proxy, check_port, page_routes, static_folder
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
@@ -30,25 +38,37 @@ LINES = {
 }
 
 
-def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks:
+def build_app(
+    workbench: Workbench,
+    strings: Strings | None = None,
+    *,
+    gate: Gate | None = None,
+    runs: Runs | None = None,
+) -> gr.Blocks:
     """The page over a workbench; ``launch`` shows it."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # parts of Gradio read only this
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000"  # a table of timings after each event
     strings = strings or Strings.load()
-    runs = Runs()
-    api = PageApi(workbench, runs, strings)
+    runs = runs or Runs()
+    gate = gate or OpenGate()
+    api = PageApi(workbench, runs, strings, gate)
     streams = {stream.kind: stream for stream in api.streams()}
 
     async def run(event: gr.EventData, request: gr.Request) -> AsyncIterator[str]:
-        stream, query = read_request(event.request, streams)
+        try:
+            stream, query = read_request(event.request, streams)
+        except (AttributeError, ValidationError, PlaygroundError) as error:
+            raise gr.Error(strings("server.bad_request"), print_exception=False) from error
         cancel = runs.open(query.run, request.session_hash or "")
+        caller = Caller(request.request.scope, request.session_hash or "")
         try:
             async for text in ndjson(
-                lambda stop: stream.answer(query, stop),
+                lambda stop: gate.run(stream, query, stop, caller),
                 run=query.run,
                 sides=query.side_ids(),
                 cancel=cancel,
                 unexpected=strings("server.unexpected"),
+                sentence=gate.sentence,
             ):
                 yield text
         finally:
@@ -74,8 +94,10 @@ def build_app(workbench: Workbench, strings: Strings | None = None) -> gr.Blocks
             # also after a failure, so that no button stays waiting
             asked.then(None, js=f"() => window.dispatchEvent(new Event('{over}'))")
         app.unload(closed)
-    for event in app.fns.values():
-        event.api_visibility = "private"
+        for event in app.fns.values():
+            event.api_visibility = "private"
+        for endpoint in PublicApi(workbench, streams["run"], gate, strings).endpoints():
+            gr.api(endpoint, api_name=endpoint.__name__)
     return app
 
 
@@ -86,6 +108,13 @@ def launch(
     port: int = 7860,
     open_browser: bool = True,
     allowed_hosts: Sequence[str] = (),
+    password: str | None = None,
+    open_to_all: bool = False,
+    framed_by: Sequence[str] = (),
+    mcp: bool = False,
+    gate: Gate | None = None,
+    runs: Runs | None = None,
+    middleware: Sequence[Middleware] = (),
     on_ready: Callable[[str], None] | None = None,
     until: threading.Event | None = None,
 ) -> None:
@@ -97,15 +126,26 @@ def launch(
         port: Port to listen on; 0 takes a free one.
         open_browser: Open the page in the person's browser.
         allowed_hosts: Names besides ``host`` and ``localhost`` by which the page may be asked for.
+        password: What a browser or program must bring with every request.
+        open_to_all: Listen beyond this machine without a password.
+        framed_by: Origins of pages that may show this one in a frame.
+        mcp: Offer the public endpoints as tools by the Model Context Protocol; needs the extra ``mcp``.
+        gate: Who may ask for what; everybody for everything by default.
+        runs: Where the runs under way are noted, for who wants to see or stop them from outside.
+        middleware: Further ASGI middleware, behind the guard.
         on_ready: Called with the page's address once it answers.
         until: Ends the page when it is set.
 
     Raises:
-        PlaygroundError: The port is taken or forbidden.
+        PlaygroundError: The port is taken or forbidden, or a password or package is needed.
     """
     strings = Strings.load()
+    check_access(host, password, open_to_all=open_to_all, strings=strings)
+    if mcp:
+        check_mcp(password, strings)
     port = check_port(host, port, strings)
-    app = build_app(workbench, strings)
+    plain_log(password)
+    app = build_app(workbench, strings, gate=gate, runs=runs)
     app.queue(default_concurrency_limit=None)
     bypass_proxy()
     _, url, _ = app.launch(
@@ -116,7 +156,7 @@ def launch(
         share=False,
         ssr_mode=False,
         pwa=False,
-        mcp_server=False,
+        mcp_server=mcp,
         enable_monitoring=False,
         run_history=False,
         footer_links=[],
@@ -126,12 +166,23 @@ def launch(
         favicon_path=str(static_folder() / "icon.svg"),
         _frontend=False,  # else Gradio asks for the page once more, and gives up after three slow seconds
         app_kwargs={
-            "middleware": [page_middleware(host, strings, allowed_hosts)],
+            "middleware": [
+                page_guard(
+                    host,
+                    strings,
+                    allowed_hosts=allowed_hosts,
+                    password=password,
+                    framed_by=framed_by,
+                    mcp=mcp,
+                ),
+                *middleware,
+            ],
             "routes": page_routes(),
         },
     )
     for side in default_sides(workbench.model_states()):
         workbench.load(side["model"])
+    workbench.resume_downloads()
     if on_ready is not None:
         on_ready(url)
     if open_browser:

@@ -24,8 +24,9 @@ from playground.services import Workbench
 from playground.settings import Settings
 from playground.types import Prompt, Reply, Token
 from playground.ui.api import PageApi
+from playground.ui.guard import host_name
 from playground.ui.markdown import MarkdownRenderer
-from playground.ui.serving import check_port, host_name, static_folder
+from playground.ui.serving import check_port, static_folder
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Self, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from playground.chat.compare import SideEvent
+from playground.chat.compare import SideEvent, SideFinished
 from playground.engines.base import Cancel
 from playground.errors import PlaygroundError
+from playground.ui.redaction import Folders
 from playground.ui.strings import Strings
 from playground.ui.wire_format import StreamIn, dumps
+
+if TYPE_CHECKING:
+    from playground.ui.gate import Gate
 
 log = logging.getLogger(__name__)
 _In = TypeVar("_In", bound=BaseModel)
@@ -26,15 +30,16 @@ _StreamIn = TypeVar("_StreamIn", bound=StreamIn)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A named call: from the text of its one argument to what is answered."""
+    """A named call: from the text of its one argument, which ``incoming`` checks, to what is answered."""
 
     name: str
     answer: Callable[[str], object]
+    incoming: type[BaseModel]
 
     @classmethod
     def of(cls, name: str, incoming: type[_In], work: Callable[[_In], object]) -> Self:
         """A call whose argument is checked by ``incoming``."""
-        return cls(name, lambda text: work(incoming.model_validate_json(text)))
+        return cls(name, lambda text: work(incoming.model_validate_json(text)), incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,13 @@ class Stream:
         kind: What the request calls it.
         read: Checks the text of a request.
         answer: Begins to write; called and read in a thread of its own.
+        incoming: What a request is.
     """
 
     kind: str
     read: Callable[[str], StreamIn]
     answer: Callable[[StreamIn, Cancel], Iterator[SideEvent]]
+    incoming: type[StreamIn]
 
     @classmethod
     def of(
@@ -61,7 +68,7 @@ class Stream:
             assert isinstance(query, incoming)
             return work(query, cancel)
 
-        return cls(kind, incoming.model_validate_json, answer)
+        return cls(kind, incoming.model_validate_json, answer, incoming)
 
 
 def read_request(text: str, streams: Mapping[str, Stream]) -> tuple[Stream, StreamIn]:
@@ -80,21 +87,29 @@ class _Kind(BaseModel):
 
 
 class Binding:
-    """Makes calls answer in words whatever happens."""
+    """Makes calls answer in words whatever happens; ``gate`` lets each in, or refuses it.
 
-    def __init__(self, strings: Strings) -> None:
+    No sentence says where ``folders`` lie.
+    """
+
+    def __init__(self, strings: Strings, gate: Gate, folders: Folders) -> None:
         self._strings = strings
+        self._gate = gate
+        self._folders = folders
 
     def bound(self, call: Call) -> Callable[[str], str]:
         """A function by the call's name that never raises."""
 
-        def answer(text: str) -> str:
+        def answer(text: object) -> str:
+            if not isinstance(text, str):
+                return dumps({"error": self._strings("server.bad_request")})
             try:
+                self._gate.enter(call.name, text)
                 return dumps({"value": call.answer(text)})
             except PlaygroundError as error:
-                return dumps({"error": str(error)})
+                return dumps({"error": self._gate.sentence(self._folders.hidden_in(str(error)))})
             except ValidationError as error:
-                log.warning("a call of %s could not be read: %s", call.name, error)
+                log.warning("a call of %s could not be read: %s", call.name, problems(error))
                 return dumps({"error": self._strings("server.bad_request")})
             except Exception:
                 log.exception("the call %s failed", call.name)
@@ -102,3 +117,24 @@ class Binding:
 
         answer.__name__ = call.name
         return answer
+
+    def bound_stream(self, stream: Stream) -> Stream:
+        """The same stream, whose errors do not say where folders lie."""
+
+        def answer(query: StreamIn, cancel: Cancel) -> Iterator[SideEvent]:
+            try:
+                for event in stream.answer(query, cancel):
+                    if isinstance(event, SideFinished) and event.reply.error is not None:
+                        said = self._folders.hidden_in(event.reply.error)
+                        event = replace(event, reply=replace(event.reply, error=said))
+                    yield event
+            except PlaygroundError as error:
+                raise PlaygroundError(self._folders.hidden_in(str(error))) from error
+
+        return replace(stream, answer=answer)
+
+
+def problems(error: ValidationError) -> str:
+    """What was wrong with a request, without what it held: that may be anybody's text, or a key."""
+    told = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))[:80]!r} {one['type']}" for one in told[:5])

@@ -1,5 +1,10 @@
 // The lines to Python: small calls, and streams of what is being written.
 
+import { answered } from './space.js';
+import { t } from './text.js';
+
+const MAX_REQUEST_BYTES = 32_000_000; // as in guard.py, which refuses more without a word that reached the page
+
 let hooks = null; // of the line that also carries the calls
 let mounted;
 const ready = new Promise((resolve) => (mounted = resolve));
@@ -18,16 +23,29 @@ export function mount(element, given) {
 /** What a call answered; a sentence fit for a person is thrown as a `Refusal`. */
 export class Refusal extends Error {}
 
-export async function call(name, body) {
+export function call(name, body) {
+  return answered(name, body, ask);
+}
+
+async function ask(name, body) {
   await ready;
+  const text = JSON.stringify(body);
+  if (text.length > MAX_REQUEST_BYTES / 4 && requestBytes(text) > MAX_REQUEST_BYTES) {
+    throw new Refusal(t('server.too_large', { limit: MAX_REQUEST_BYTES / 1e6 }));
+  }
   let answer;
   try {
-    answer = JSON.parse(await hooks.server[name](JSON.stringify(body)));
+    answer = JSON.parse(await hooks.server[name](text));
   } catch (error) {
     throw new Unreachable(String(error));
   }
   if ('error' in answer) throw new Refusal(answer.error);
   return answer.value;
+}
+
+/** What a text takes as the argument of a request, with some room for the rest of it. */
+function requestBytes(text) {
+  return new Blob([JSON.stringify(text)]).size + 1000;
 }
 
 /** The server did not answer at all. */
