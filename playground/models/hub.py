@@ -5,21 +5,41 @@ Tokens, mirrors (``HF_ENDPOINT``), time-outs and offline mode are huggingface_hu
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
-from playground import __version__
+from playground import __version__, hub_errors
 from playground.errors import DownloadError
+from playground.hub_errors import HubProblemKind
 from playground.models.places import HubReference, first_shard, names_quantization, shards
 
 Format = Literal["gguf", "safetensors"]
 _SHOWN_FILES = 8
 # What a transformers folder needs besides its weights. No pickles, and no code.
 _CONFIGURATION = (".json", ".jinja", ".txt", ".model")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SENTENCES: Mapping[HubProblemKind, str] = {
+    "gated": "{repository} is gated: accept its terms at {where}/{repository}, sign in with "
+    "'hf auth login' (or set HF_TOKEN), and pull again.",
+    "no_repository": "There is no repository {repository} at {where}, or it is private; check the name, or "
+    "sign in with 'hf auth login'.",
+    "no_revision": "{repository} has no revision '{revision}'; leave it out or name another.",
+    "not_read": "A file of {repository} could not be read from {where}; check the network and pull again.",
+    "no_file": "A file of {repository} is gone from {where}; pull again.",
+    "bad_name": "'{repository}' is no repository; write OWNER/NAME.",
+    "offline": "Downloads are switched off by HF_HUB_OFFLINE; unset it and pull again.",
+    "no_token": "{repository} needs a token: sign in with 'hf auth login' (or set HF_TOKEN), and pull again.",
+    "refused": "{where} refused access to {repository} ({detail}); sign in with 'hf auth login' "
+    "(or set HF_TOKEN), and pull again.",
+    "changed": "{where} answered {detail} for {repository}; what came is kept: resume later.",
+    "answered": "{where} answered {detail} for {repository}; what came is kept: resume later.",
+    "disk_full": "The disk is full, or takes no file of this size; make room, then resume: "
+    "what came is kept.",
+    "timeout": "{where} stopped sending; what came is kept: resume, now or later.",
+    "unreachable": "{where} cannot be reached ({detail}); check the network or HF_ENDPOINT, then resume.",
+    "failed": "The download of {repository} failed: {detail}.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,60 +158,9 @@ def _what_it_has(repository: HubRepository) -> str:
     return f"It has: {', '.join(names[:_SHOWN_FILES])}{more}."
 
 
-@contextmanager
-def explained(repository: str, *, revision: str = "") -> Iterator[None]:
+def explained(repository: str, *, revision: str = "") -> AbstractContextManager[None]:
     """Turn what huggingface_hub, the network or the disk raise into a ``DownloadError`` with a sentence."""
-    try:
-        yield
-    except DownloadError:
-        raise
-    except Exception as error:
-        sentence = _sentence(error, repository, revision)
-        if sentence is None:
-            raise
-        raise DownloadError(sentence) from error
-
-
-def _sentence(error: Exception, repository: str, revision: str) -> str | None:
-    from huggingface_hub import errors
-
     where = endpoint()
-    match error:
-        case errors.GatedRepoError():
-            return (
-                f"{repository} is gated: accept its terms at {where}/{repository}, sign in with "
-                "'hf auth login' (or set HF_TOKEN), and pull again."
-            )
-        case errors.RepositoryNotFoundError():
-            return (
-                f"There is no repository {repository} at {where}, or it is private; check the name, or sign "
-                "in with 'hf auth login'."
-            )
-        case errors.RevisionNotFoundError():
-            return f"{repository} has no revision '{revision}'; leave it out or name another."
-        case errors.EntryNotFoundError():
-            return f"A file of {repository} is gone from {where}; pull again."
-        case errors.HFValidationError():
-            return f"'{repository}' is no repository; write OWNER/NAME."
-        case errors.OfflineModeIsEnabled():
-            return "Downloads are switched off by HF_HUB_OFFLINE; unset it and pull again."
-        case errors.HfHubHTTPError() if error.response.status_code in (401, 403):
-            return (
-                f"{where} refused access to {repository} ({error.response.status_code}); sign in with "
-                "'hf auth login' (or set HF_TOKEN), and pull again."
-            )
-        case errors.HfHubHTTPError():
-            return (
-                f"{where} answered {error.response.status_code} for {repository}; what came is kept: "
-                "resume later."
-            )
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return "The disk is full, or takes no file of this size; make room, then resume: what came is kept."
-    if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
-        if "timeout" in type(error).__name__.lower():
-            return f"{where} stopped sending; what came is kept: resume, now or later."
-        cause = str(error).strip().rstrip(".") or type(error).__name__
-        return f"{where} cannot be reached ({cause}); check the network or HF_ENDPOINT, then resume."
-    if isinstance(error, OSError):
-        return f"The download of {repository} failed: {' '.join(str(error).split())[:300].rstrip('.')}."
-    return None
+    return hub_errors.explained(
+        DownloadError, _SENTENCES, repository=repository, revision=revision, where=where
+    )

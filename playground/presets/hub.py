@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from playground import __version__
+from playground import __version__, hub_errors
 from playground.errors import PresetError
+from playground.hub_errors import HubProblemKind
 from playground.presets.names import check_name
 from playground.presets.preset import MAX_BYTES, Preset
 
@@ -24,6 +25,28 @@ if TYPE_CHECKING:
 
 FOLDER = "presets"
 MAX_FILES = 500
+SIGN_IN = "sign in with 'hf auth login' (or set HF_TOKEN)"
+_SENTENCES: Mapping[HubProblemKind, str] = {
+    "gated": "{repository} is gated; accept its terms on its page there, then {sign_in}.",
+    "no_repository": "There is no dataset {repository}, or it is private; check the name, or {sign_in}.",
+    "no_revision": "{repository} has no revision '{revision}'; leave it out or name another.",
+    "not_read": "A file of {repository} could not be read from there; check the network and try again.",
+    "no_file": "A file of {repository} went while it was read; try again.",
+    "bad_name": "'{repository}' is no repository; write OWNER/NAME.",
+    "offline": "The Hub is switched off by HF_HUB_OFFLINE; unset it and try again.",
+    "no_token": "A push needs a token: {sign_in}.",
+    "refused": "The Hub refused access to {repository} ({detail}); {sign_in}.",
+    "changed": "Somebody else changed {repository} at the same time; push again.",
+    "answered": "The Hub answered {detail} for {repository}; try again later.",
+    "disk_full": "The disk is full; make room and try again.",
+    "timeout": "The Hub stopped answering ({detail}); try again.",
+    "unreachable": "The Hub could not be reached ({detail}); check the network or HF_ENDPOINT.",
+    "failed": "{repository}: {detail}; try again.",
+}
+
+
+class PresetThereError(PresetError):
+    """The repository holds another preset of that name; a push may overwrite it if it is told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +78,11 @@ def push(preset: Preset, repository: str, *, public: bool = False, overwrite: bo
         overwrite: Replace another preset of the same name there.
 
     Raises:
-        PresetError: No access, another preset of that name, somebody pushed at the same time, no network.
+        PresetThereError: The repository holds another preset of that name.
+        PresetError: No access, somebody pushed at the same time, no network.
     """
     name = check_name(preset.name)
+    _check_repository(repository)
     text = preset.to_yaml()
     path = f"{FOLDER}/{name}.yaml"
     with _explained(repository):
@@ -77,7 +102,7 @@ def push(preset: Preset, repository: str, *, public: bool = False, overwrite: bo
                 if old == text:
                     return Pushed(repository, path, "", created=False)
                 if not overwrite:
-                    raise PresetError(
+                    raise PresetThereError(
                         f"{repository} holds another preset '{name}'; pull it to compare the two, push under "
                         "another name, or overwrite it."
                     )
@@ -94,6 +119,17 @@ def push(preset: Preset, repository: str, *, public: bool = False, overwrite: bo
         return Pushed(repository, path, str(done.oid), created)
 
 
+def has_token() -> bool:
+    """Whether huggingface_hub finds a token to sign in with; whether it is a good one, only the Hub knows."""
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import OIDCError
+
+    try:
+        return bool(get_token())
+    except OIDCError:
+        return True  # one was asked for; what is wrong with it a push says
+
+
 def pull(repository: str, name: str | None = None, *, revision: str | None = None) -> tuple[Pulled, ...]:
     """The presets of a dataset repository, or the one of a name; nothing is saved.
 
@@ -107,6 +143,7 @@ def pull(repository: str, name: str | None = None, *, revision: str | None = Non
     """
     if name is not None:
         check_name(name)
+    _check_repository(repository)
     with _explained(repository, revision or ""):
         api = _api()
         head = api.dataset_info(repository, revision=revision).sha
@@ -165,6 +202,13 @@ def _read(api: HfApi, repository: str, path: str, revision: str | None) -> str:
         raise PresetError(f"{path} of {repository} is not UTF-8 text (byte {error.start}).") from error
 
 
+def _check_repository(repository: str) -> None:
+    """Refuse a name without its owner: the Hub would take it for a repository of whoever signs in."""
+    owner, slash, name = repository.partition("/")
+    if not (owner and slash and name):
+        raise PresetError(_SENTENCES["bad_name"].format(repository=repository[:80]))
+
+
 def _api() -> HfApi:
     from huggingface_hub import HfApi
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -175,48 +219,7 @@ def _api() -> HfApi:
     return HfApi(endpoint, library_name="icl-playground", library_version=__version__)
 
 
-@contextmanager
-def _explained(repository: str, revision: str = "") -> Iterator[None]:
-    """Turn what huggingface_hub, the network or the disk raise into a sentence that says what to do."""
-    try:
-        yield
-    except PresetError:
-        raise
-    except Exception as error:
-        sentence = _sentence(error, repository, revision)
-        if sentence is None:
-            raise
-        raise PresetError(sentence) from error
-
-
-def _sentence(error: Exception, repository: str, revision: str) -> str | None:
-    from huggingface_hub import errors
-
-    sign_in = "sign in with 'hf auth login' (or set HF_TOKEN)"
-    match error:
-        case errors.RevisionNotFoundError():
-            return f"{repository} has no revision '{revision}'; leave it out or name another."
-        case errors.RepositoryNotFoundError():
-            return f"There is no dataset {repository}, or it is private; check the name, or {sign_in}."
-        case errors.LocalEntryNotFoundError():
-            return f"A file of {repository} could not be read from there; check the network and try again."
-        case errors.EntryNotFoundError():
-            return f"A file of {repository} went while it was read; try again."
-        case errors.HFValidationError():
-            return f"'{repository[:80]}' is no repository; write OWNER/NAME."
-        case errors.OfflineModeIsEnabled():
-            return "The Hub is switched off by HF_HUB_OFFLINE; unset it and try again."
-        case errors.LocalTokenNotFoundError():
-            return f"A push needs a token: {sign_in}."
-        case errors.HfHubHTTPError() if error.response.status_code in (401, 403):
-            return f"The Hub refused access to {repository} ({error.response.status_code}); {sign_in}."
-        case errors.HfHubHTTPError() if error.response.status_code in (409, 412):
-            return f"Somebody else changed {repository} at the same time; push again."
-        case errors.HfHubHTTPError():
-            return f"The Hub answered {error.response.status_code} for {repository}; try again later."
-    if isinstance(error, OSError):
-        return f"{repository}: {' '.join(str(error).split())[:200].rstrip('.')}; try again."
-    if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
-        said = str(error).strip().rstrip(".") or type(error).__name__
-        return f"The Hub could not be reached ({said}); check the network or HF_ENDPOINT."
-    return None
+def _explained(repository: str, revision: str = "") -> AbstractContextManager[None]:
+    return hub_errors.explained(
+        PresetError, _SENTENCES, repository=repository[:80], revision=revision, sign_in=SIGN_IN
+    )

@@ -84,6 +84,10 @@ def test_what_goes_wrong_is_a_sentence(hub: SmallHub, monkeypatch: pytest.Monkey
         pull("me/prompts", revision="v9")
     with pytest.raises(PresetError, match="write OWNER/NAME"):
         pull("a/b/c")
+    for nobody in ("prompts", "/prompts", "me/", ""):
+        with pytest.raises(PresetError, match="write OWNER/NAME"):
+            push(MINE, nobody)
+    assert set(hub.repositories) == {"me/prompts"}
     with pytest.raises(PresetError, match="cannot be a preset's name"):
         pull("me/prompts", "../x")
     monkeypatch.setenv("HF_TOKEN", "wrong")
