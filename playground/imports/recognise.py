@@ -138,6 +138,8 @@ def _from_yaml(text: str, *, name: str, source: str) -> Imported | None:
         found = _from_mapping(read.value, name=name, source=source, places=read)
         if found is not None:
             return found
+        if is_file and ours:  # with a key that there is not, which the error names
+            return Imported(Preset.checked(read.value, source=source, places=read), "preset", "structured")
     if is_file:
         raise PresetImportError(f"{source} is YAML of no known kind; choose {_FORMATS}.")
     return None

@@ -19,6 +19,7 @@ from playground.presets.names import SAFE_NAME, check_name
 from playground.presets.preset import MAX_BYTES, Preset
 from playground.presets.watch import FolderWatch, LibraryStamp
 from playground.presets.yaml_text import Comment, comments
+from playground.settings import Confinement
 
 
 class PresetConflictError(PresetError):
@@ -27,6 +28,14 @@ class PresetConflictError(PresetError):
     def __init__(self, message: str, theirs: str) -> None:
         super().__init__(message)
         self.theirs = theirs
+
+
+class PresetCommentsError(PresetError):
+    """The file has ``comments``, which saving over it would drop."""
+
+    def __init__(self, message: str, found: tuple[Comment, ...]) -> None:
+        super().__init__(message)
+        self.comments = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +60,32 @@ class PresetEntry:
 
 
 class PresetLibrary:
-    """Lists, loads, saves and deletes presets in two folders; a person's own wins over a shipped one."""
+    """Lists, loads, saves and deletes presets in two folders; a person's own wins over a shipped one.
 
-    def __init__(self, shipped: Path, own: Path) -> None:
+    Args:
+        shipped: The gallery, read-only.
+        own: The person's folder.
+        confined: Whether presets may be named by their paths, and kept.
+    """
+
+    def __init__(self, shipped: Path, own: Path, *, confined: Confinement | None = None) -> None:
         self._shipped = shipped
         self._own = own
+        self._confined = confined or Confinement()
         self._saving = threading.Lock()
         self._watch = FolderWatch((shipped, own))
+        self._read: dict[Path, PresetEntry] = {}  # of files that hold the same bytes still
 
     def entries(self) -> list[PresetEntry]:
         """Every preset, shipped ones first in the gallery's order (friendly, then by name)."""
-        found: dict[str, PresetEntry] = {}
-        for folder, is_shipped in ((self._shipped, True), (self._own, False)):
-            if folder.is_dir():
-                for path in sorted(folder.glob("*.yaml")):
-                    found[path.stem] = _entry(path, shipped=is_shipped)
+        digests = self._watch.stamp().digests
+        read: dict[Path, PresetEntry] = {}
+        for path, digest in sorted(digests.items(), key=lambda item: (item[0].parent == self._own, item[0])):
+            known = self._read.get(path)
+            same = known is not None and digest != "" and known.digest == digest
+            read[path] = known if same and known else _entry(path, digest, shipped=path.parent != self._own)
+        self._read = read
+        found = {entry.name: entry for entry in read.values()}
         return sorted(found.values(), key=lambda e: (not e.shipped, e.name != "friendly", e.name))
 
     def load(self, name: str) -> Preset:
@@ -77,7 +97,8 @@ class PresetLibrary:
         path = self._path(name)
         if path is None:
             names = ", ".join(entry.name for entry in self.entries())
-            raise PresetError(f"There is no preset '{name}'. Use one of: {names}, none, or a .yaml file.")
+            or_file = ", none, or a .yaml file" if self._confined.paths else ", or none"
+            raise PresetError(f"There is no preset '{name[:80]}'. Use one of: {names}{or_file}.")
         return read_preset(path)
 
     def stamp(self) -> LibraryStamp:
@@ -104,9 +125,11 @@ class PresetLibrary:
 
         Raises:
             PresetConflictError: The file is not the expected one any more.
-            PresetError: The name cannot be a file's, belongs to a shipped preset, or is taken; the file has
-                comments; the disk is full.
+            PresetCommentsError: The file has comments, which would go.
+            PresetError: The name cannot be a file's, belongs to a shipped preset, or is taken; the disk is
+                full.
         """
+        self._check_kept()
         name = check_name(preset.name)
         if (self._shipped / f"{name}.yaml").exists():
             raise PresetError(f"'{name}' ships with the program and stays as it is; save under another name.")
@@ -151,9 +174,10 @@ class PresetLibrary:
         except (PresetError, UnicodeDecodeError):
             return False  # what cannot be read is replaced, since the person asked for it
         if lost and not drop_comments:
-            raise PresetError(
+            raise PresetCommentsError(
                 f"Saving would drop {said_comments(lost)} from {target.name}; "
-                "save under another name, or say that they may go."
+                "save under another name, or say that they may go.",
+                lost,
             )
         return False
 
@@ -170,6 +194,7 @@ class PresetLibrary:
         Raises:
             PresetError: It ships with the program, or there is none.
         """
+        self._check_kept()
         target = self._own / f"{check_name(name)}.yaml"
         if not target.exists():
             where = "ships with the program" if (self._shipped / f"{name}.yaml").exists() else "is not there"
@@ -179,8 +204,12 @@ class PresetLibrary:
         except OSError as error:
             raise PresetError(f"'{name}' was not deleted: {error.strerror}.") from error
 
+    def _check_kept(self) -> None:
+        if not self._confined.own_presets:
+            raise PresetError("No preset is kept here; download it as a file.")
+
     def _path(self, name: str) -> Path | None:
-        if name.lower().endswith((".yaml", ".yml")):
+        if self._confined.paths and name.lower().endswith((".yaml", ".yml")):
             return Path(name).expanduser()
         if SAFE_NAME.fullmatch(name):
             for folder in (self._own, self._shipped):
@@ -274,11 +303,11 @@ def _link(temporary: str, target: Path) -> None:
     os.unlink(temporary)
 
 
-def _entry(path: Path, *, shipped: bool) -> PresetEntry:
+def _entry(path: Path, digest: str, *, shipped: bool) -> PresetEntry:
     try:
         preset = read_preset(path)
     except PresetError as error:
-        return PresetEntry(path.stem, path, shipped, error=str(error), digest=file_digest(path))
+        return PresetEntry(path.stem, path, shipped, error=str(error), digest=digest)
     return PresetEntry(
         name=path.stem,
         path=path,
@@ -290,5 +319,5 @@ def _entry(path: Path, *, shipped: bool) -> PresetEntry:
         author=preset.author,
         parent=preset.derived_from.name if preset.derived_from else "",
         hash=preset.content_hash(),
-        digest=file_digest(path),
+        digest=digest,
     )

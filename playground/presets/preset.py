@@ -191,8 +191,12 @@ class Preset(_Strict):
 
     def derived(self, name: str) -> Preset:
         """A copy under another name that remembers this one as its parent; results stay with the parent."""
-        parent = DerivedFrom(name=self.name, hash=self.content_hash())
-        return self.model_copy(update={"name": name, "derived_from": parent, "results": ()})
+        return self.model_copy(update={"name": name}).made_from(self)
+
+    def made_from(self, parent: Preset) -> Preset:
+        """The same with ``parent`` as its parent; what was measured with that one is not its own."""
+        origin = DerivedFrom(name=parent.name, hash=parent.content_hash())
+        return self.model_copy(update={"derived_from": origin, "results": ()})
 
     def to_yaml(self) -> str:
         """The file: keys in the order of this class, defaults left out, texts of several lines as blocks."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from playground.errors import PresetError
 from playground.presets.library import (
+    PresetCommentsError,
     PresetConflictError,
     PresetLibrary,
     file_digest,
@@ -130,8 +131,9 @@ def test_comments_are_named_before_they_are_dropped(library: PresetLibrary, tmp_
     path = tmp_path / "own" / "mine.yaml"
     path.parent.mkdir()
     path.write_text("name: mine\nsystem: x # my reason\n", encoding="utf-8")
-    with pytest.raises(PresetError, match=r"a comment \(line 2 '# my reason'\) from mine\.yaml"):
+    with pytest.raises(PresetCommentsError, match=r"a comment \(line 2 '# my reason'\) from mine") as caught:
         library.save(Preset(name="mine", system="y"), overwrite=True)
+    assert [c.text for c in caught.value.comments] == ["# my reason"]
     assert "my reason" in path.read_text()
     assert [c.line for c in library.lost_comments("mine")] == [2]
     library.save(Preset(name="mine", system="y"), overwrite=True, drop_comments=True)
@@ -148,6 +150,31 @@ def test_what_somebody_else_changed_is_not_overwritten(library: PresetLibrary) -
     assert Preset.from_yaml(caught.value.theirs).system == "theirs"
     library.save(Preset(name="mine", system="mine"), overwrite=True, expected=file_digest(path))
     assert library.load("mine").system == "mine"
+
+
+def test_the_list_reads_a_file_again_only_where_it_changed(
+    library: PresetLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(path: Path) -> Preset:
+        read.append(path.stem)
+        return read_preset(path)
+
+    monkeypatch.setattr("playground.presets.library.read_preset", counted)
+    path = library.save(Preset(name="mine", title="One"))
+    assert [entry.title for entry in library.entries() if entry.name == "mine"] == ["One"]
+    assert read.count("mine") == 1
+    read.clear()
+    library.entries()
+    assert read == []
+    path.write_text("name: mine\ntitle: [\n")
+    assert next(entry.error for entry in library.entries() if entry.name == "mine")
+    path.write_text("name: mine\ntitle: Two\n")
+    assert [entry.title for entry in library.entries() if entry.name == "mine"] == ["Two"]
+    assert read == ["mine", "mine"]
+    path.unlink()
+    assert all(entry.name != "mine" for entry in library.entries())
 
 
 def test_of_two_who_make_the_same_file_one_does(tmp_path: Path) -> None:
