@@ -101,24 +101,17 @@ class TextsIn(Incoming):
     texts: Annotated[tuple[str, ...], Field(max_length=1_000)]
 
 
-class SaveIn(Incoming):
-    """A preset to keep; ``overwrite`` where it was opened from the same name."""
-
-    draft: Mapping[str, object]
-    overwrite: bool = False
-
-
-class YamlIn(Incoming):
-    """A preset file's text and its name."""
-
-    text: str
-    source: str
-
-
 class DraftIn(Incoming):
-    """A preset to be written as a file."""
+    """A preset that the page has."""
 
     draft: Mapping[str, object]
+
+
+class PresetRef(Incoming):
+    """A preset of the library by its name, or one that is given."""
+
+    name: str | None = None
+    draft: Mapping[str, object] | None = None
 
 
 def dumps(value: object) -> str:

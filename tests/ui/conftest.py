@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+
+from tests.presets.hub_server import SmallHub
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -69,6 +71,17 @@ class Server:
     def prompts(self) -> list[str]:
         """Every prompt that fake engines were sent so far."""
         return [json.loads(line) for line in (self.home / "prompts").read_text().splitlines()]
+
+
+@dataclass
+class PresetServer(Server):
+    """A page whose Hub is ``hub``; a token for it is the file ``hub-token`` of its home."""
+
+    hub: SmallHub
+
+    def own(self, name: str) -> Path:
+        """The file of a person's own preset."""
+        return self.home / "presets" / f"{name}.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +148,30 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from serve([sys.executable, str(script), str(free_port()), str(home)], home)
 
 
+@pytest.fixture(scope="session")
+def preset_server(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[PresetServer]:
+    """The page over fake engines with the shipped gallery, beside a small Hub on loopback."""
+    home = fake_home(tmp_path_factory.mktemp("preset-home"))
+    shutil.rmtree(home / "shipped_presets")
+    shutil.copytree(repository / "presets", home / "shipped_presets")
+    script = Path(__file__).with_name("fake_page.py")
+    hub = SmallHub()
+    environment = {
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_TOKEN_PATH": str(home / "hub-token"),
+        "HF_HUB_OFFLINE": "0",
+        "HF_TOKEN": "",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        servers = serve([sys.executable, str(script), str(free_port()), str(home)], home)
+        server = next(servers)
+    yield PresetServer(server.url, server.home, server.process, hub)
+    hub.close()
+    next(servers, None)
+
+
 @dataclass
 class Tab:
     """A page in a context of its own, with what a test does over and over."""
@@ -179,15 +216,36 @@ class Tab:
         return self.page.locator(f"[data-side={side}] .prompt-text").evaluate("e => e.textContent")
 
 
+@pytest.fixture(scope="session")
+def kept_context(browser: Browser) -> Iterator[BrowserContext]:
+    """A context whose cache outlives a test: a page that was loaded before loads in half the time."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    """Open tabs; afterwards no page error, no console error and no request to another host."""
+def open_tab(browser: Browser, kept_context: BrowserContext) -> Iterator[Callable[..., Tab]]:
+    """Open tabs; afterwards no page error, no console error and no request to another host.
+
+    Each is alone with its storage: the first of a test has the kept context, emptied of what a page stores.
+    """
     tabs: list[Tab] = []
     problems: list[str] = []
 
     def open_one(server: Server, *, width: int = 1440, height: int = 900, **options: object) -> Tab:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)  # type: ignore[arg-type]
-        page = context.new_page()
+        if tabs or options:
+            viewport: ViewportSize = {"width": width, "height": height}
+            context = browser.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
+            page = context.new_page()
+        else:
+            context = kept_context
+            page = context.new_page()
+            page.set_viewport_size({"width": width, "height": height})
+            context.new_cdp_session(page).send(
+                "Storage.clearDataForOrigin",
+                {"origin": server.url.rstrip("/"), "storageTypes": "cookies,local_storage,indexeddb"},
+            )
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
         page.on(
@@ -209,7 +267,13 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
 
     yield open_one
     for tab in tabs:
-        tab.context.close()
+        if tab.context is kept_context:
+            for page in kept_context.pages:
+                page.close()
+            kept_context.clear_cookies()
+            kept_context.clear_permissions()
+        else:
+            tab.context.close()
     forgiven = [words for tab in tabs for words in tab.forgive]
     told = [problem for problem in problems if not any(words in problem for words in forgiven)]
     assert not told, told

@@ -13,13 +13,19 @@ from playground.services import Workbench
 from playground.ui.api.answers import AnswerCalls
 from playground.ui.api.binding import Binding, Call, Stream
 from playground.ui.api.examples import ExampleCalls
+from playground.ui.api.experiments import ExperimentCalls
+from playground.ui.api.models import ModelCalls
 from playground.ui.api.notebook import NotebookCalls
+from playground.ui.api.preset_imports import PresetImportCalls
+from playground.ui.api.preset_sharing import PresetSharingCalls
 from playground.ui.api.presets import PresetCalls
 from playground.ui.api.prompts import PromptCalls
 from playground.ui.api.shift import ShiftCalls
 from playground.ui.api.start import StartCalls, default_sides
 from playground.ui.api.studio import StudioCalls
 from playground.ui.api.tokens import TokenCalls
+from playground.ui.gate import Gate, OpenGate
+from playground.ui.redaction import Folders
 from playground.ui.streaming import Runs
 from playground.ui.strings import Strings
 
@@ -43,22 +49,27 @@ class WritingTopic(Topic, Protocol):
 
 
 class PageApi:
-    """All of the page's calls and streams."""
+    """All of the page's calls and streams, each behind the gate."""
 
-    def __init__(self, workbench: Workbench, runs: Runs, strings: Strings) -> None:
-        self._binding = Binding(strings)
+    def __init__(self, workbench: Workbench, runs: Runs, strings: Strings, gate: Gate | None = None) -> None:
+        gate = gate or OpenGate()
+        self._binding = Binding(strings, gate, Folders.of(workbench.settings))
         self._writers: list[WritingTopic] = [
             AnswerCalls(workbench, runs),
             NotebookCalls(workbench),
             TokenCalls(workbench),
         ]
         self._topics: list[Topic] = [
-            StartCalls(workbench),
+            StartCalls(workbench, gate),
             PromptCalls(workbench, strings),
             PresetCalls(workbench, strings),
+            PresetImportCalls(workbench),
+            PresetSharingCalls(workbench, strings),
             StudioCalls(workbench, strings),
             ShiftCalls(workbench),
+            ModelCalls(workbench),
             ExampleCalls(),
+            ExperimentCalls(workbench),
             *self._writers,
         ]
 
@@ -68,4 +79,4 @@ class PageApi:
 
     def streams(self) -> list[Stream]:
         """What can be asked to write, each by its ``kind``."""
-        return [stream for topic in self._writers for stream in topic.streams()]
+        return [self._binding.bound_stream(one) for topic in self._writers for one in topic.streams()]

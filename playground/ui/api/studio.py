@@ -11,14 +11,14 @@ from playground.errors import PlaygroundError
 from playground.presets.preset import Preset
 from playground.prompts.templates import BUILT_IN
 from playground.services import Workbench
-from playground.studio.diff import diff_presets
+from playground.studio.diff import PresetDiff, diff_presets
 from playground.studio.lint import lint
 from playground.studio.template_check import check_fields, template_json
 from playground.types import Template
 from playground.ui.api.binding import Call
-from playground.ui.api.presets import draft_json, load_listed
+from playground.ui.api.presets import draft_json, preset_of
 from playground.ui.strings import Strings
-from playground.ui.wire_format import Incoming
+from playground.ui.wire_format import Incoming, PresetRef
 
 
 class LintIn(Incoming):
@@ -33,13 +33,6 @@ class FixIn(LintIn):
 
     rule: str
     place: str
-
-
-class PresetRef(Incoming):
-    """A preset of the library by its name, or one that is given."""
-
-    name: str | None = None
-    draft: Mapping[str, object] | None = None
 
 
 class DiffIn(Incoming):
@@ -102,12 +95,8 @@ class StudioCalls:
 
     def diff(self, query: DiffIn) -> object:
         """What differs by part, and in the prompt for one question, as lines of a unified diff."""
-        found = diff_presets(self._preset(query.old), self._preset(query.new))
-        return {
-            "parts": [[part.part, part.change, part.lines] for part in found.parts],
-            "prompt": found.prompt,
-            "same_content": found.same_content,
-        }
+        old, new = (preset_of(self._bench, ref, self._strings) for ref in (query.old, query.new))
+        return diff_json(diff_presets(old, new))
 
     def templates(self) -> object:
         """The fields of every built-in template."""
@@ -123,14 +112,18 @@ class StudioCalls:
             "sample": checked.sample,
         }
 
-    def _preset(self, ref: PresetRef) -> Preset:
-        if ref.name is None:
-            return Preset.checked(ref.draft)
-        return load_listed(self._bench, ref.name, self._strings)
-
     def _base_engine(self, model: str | None) -> Engine | None:
         """The model if it is a base model that is loaded; linting loads none."""
         for state in self._bench.model_states():
             if state.id == model and state.kind == "base" and state.status == "ready":
                 return self._bench.engine(state.id)
         return None
+
+
+def diff_json(diff: PresetDiff) -> dict[str, object]:
+    """What differs between two presets, as the page draws it."""
+    return {
+        "parts": [[part.part, part.change, part.lines] for part in diff.parts],
+        "prompt": diff.prompt,
+        "same_content": diff.same_content,
+    }

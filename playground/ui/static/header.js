@@ -5,7 +5,7 @@ import { complain } from './dialogs.js';
 import { fill, h, icon, iconButton } from './dom.js';
 import * as library from './library.js';
 import { islandMounted } from './page.js';
-import { navigation } from './pages.js';
+import { navigation, openPage } from './pages.js';
 import { server, session, isDirty, on, openNotebook, touch } from './store.js';
 import { t } from './text.js';
 import { nextTheme } from './themes.js';
@@ -23,20 +23,25 @@ export function mount(element) {
     { type: 'button', title: t('header.unsaved'), onclick: compare },
     t('header.unsaved_mark'),
   );
-  const file = h('input', { type: 'file', accept: '.yaml,.yml', hidden: true, tabIndex: -1 });
+  const file = h('input', { type: 'file', hidden: true, tabIndex: -1 });
   file.addEventListener('change', async () => {
     if (file.files[0]) await library.openFile(file.files[0]);
     file.value = '';
   });
   const save = button('save', library.save);
+  const past = button('history', () =>
+    lazily(import('./presets/lineage.js'), ({ openLineage }) => openLineage(session.saved.name)),
+  );
   const remove = button('delete', library.remove);
   const actions = h(
     'div.actions',
     { id: 'preset-actions' },
     button('open', () => file.click()),
+    button('import', () => lazily(import('./presets/import.js'), ({ openImport }) => openImport())),
     button('save_as', library.saveAs),
+    button('share', () => lazily(import('./presets/share.js'), ({ openShare }) => openShare(session.draft))),
     button('compare', compare),
-    button('download', library.download),
+    past,
     remove,
   );
   const more = h(
@@ -100,6 +105,7 @@ export function mount(element) {
     const dirty = isDirty();
     mark.hidden = !dirty;
     save.disabled = !dirty;
+    past.disabled = !session.saved?.name;
     remove.disabled = !session.saved?.name || session.saved.shipped;
     remove.title = session.saved?.shipped ? t('preset.shipped_cannot_go') : '';
   }
@@ -152,10 +158,12 @@ export function mount(element) {
   islandMounted('header');
 }
 
-async function compare() {
+const compare = () => lazily(import('./studio/diff.js'), ({ openDiff }) => openDiff());
+
+/** Do something with a module that is fetched when it is first wanted. */
+async function lazily(module, work) {
   try {
-    const { openDiff } = await import('./studio/diff.js');
-    openDiff();
+    await work(await module);
   } catch (error) {
     complain(error);
   }
@@ -169,14 +177,18 @@ function chip(model) {
   const status = t(`model.${model.status}`);
   const can = ['unloaded', 'failed', 'died', 'missing'].includes(model.status);
   const lines = factsOf(model);
-  if (can) lines.push(t('model.load_hint'));
+  const missing = model.status === 'missing';
+  if (can) lines.push(t(missing ? 'model.get_hint' : 'model.load_hint'));
   return h(
     `button.chip.${model.status}`,
     {
       type: 'button',
       title: lines.join('\n'),
       'aria-label': `${model.title}: ${status}`,
-      onclick: () => can && call('load_model', { name: model.id }).then(() => {}),
+      onclick: () => {
+        if (missing) openPage('models');
+        else if (can) call('load_model', { name: model.id }).then(() => {});
+      },
     },
     h('span.dot'),
     h('span.chip-name', {}, model.title),

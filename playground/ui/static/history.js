@@ -8,7 +8,8 @@ import { session, on, touch } from './store.js';
 
 const MOST_STEPS = 300;
 const PAUSE_MS = 1000;
-const NOT_EDITED = ['schema', 'name', 'title', 'examples']; // what saving changes, and what is kept apart
+// What saving changes, and what is kept apart.
+const NOT_EDITED = ['schema', 'name', 'title', 'derived_from', 'results', 'examples'];
 
 let present = null;
 let past = [];

@@ -2,10 +2,13 @@
 
 import * as conversations from './conversation.js';
 import { current, abandon } from './run.js';
+import { enterSpace } from './space.js';
 import { server, session, on, openDraft, restore, touch } from './store.js';
 import { t } from './text.js';
 import { applyTheme } from './themes.js';
 import { notice } from './dialogs.js';
+import './arrivals.js';
+import './folder.js';
 import { Unreachable, call } from './wire.js';
 
 const SIDEBAR_FITS_PX = 1000; // as in editor.css
@@ -27,11 +30,15 @@ async function begin() {
   const [booted] = await Promise.all([call('boot', { name: session.saved?.name ?? 'friendly' }), mounted]);
   Object.assign(server, {
     presets: booted.presets,
+    folder: booted.folder,
     models: booted.models,
     templates: booted.templates,
     version: booted.version,
     maxPresetBytes: booted.max_preset_bytes,
+    space: booted.space,
   });
+  enterSpace();
+  noticed = booted.noticed;
   if (!kept || !session.sides.length) session.sides = booted.sides;
   session.conversation ??= conversations.empty();
   session.view.sidebar ??= innerWidth > SIDEBAR_FITS_PX;
@@ -45,7 +52,7 @@ async function begin() {
 
 export function savedAs(name) {
   const entry = server.presets.find((preset) => preset.name === name);
-  return { name, shipped: entry?.shipped ?? false };
+  return { name, shipped: entry?.shipped ?? false, digest: entry?.digest };
 }
 
 /** Sides' models that nobody has loaded yet start loading. */
@@ -63,14 +70,26 @@ function models(states) {
   if (changed) touch('models');
 }
 
+/** Ask how the models do; what the server did by itself meanwhile is said. */
+export async function askForModels() {
+  const answer = await call('models', { after: noticed });
+  for (const [number, text] of answer.notices) {
+    if (number <= noticed) continue;
+    noticed = number;
+    notice(text);
+  }
+  models(answer.models);
+}
+
 const POLL_BUSY_MS = 700;
 const POLL_IDLE_MS = 5000;
 let misses = 0;
+let noticed = 0; // number of the last notice that was said
 let found = () => {}; // takes the notice away once the server answers again
 
 async function poll() {
   try {
-    if (!document.hidden) models(await call('models', { name: '' }));
+    if (!document.hidden) await askForModels();
     misses = 0;
     found();
   } catch (error) {

@@ -7,6 +7,7 @@
 import { complain } from './dialogs.js';
 import { h } from './dom.js';
 import { islandMounted } from './page.js';
+import { offersPage } from './space.js';
 import { session, on, touch } from './store.js';
 import { t } from './text.js';
 
@@ -15,6 +16,9 @@ export const PAGES = {
   chat: { sidebar: true },
   notebook: { sidebar: false, load: () => import('./notebook/page.js') },
   shift: { sidebar: true, load: () => import('./shift/page.js') },
+  experiments: { sidebar: true, load: () => import('./experiments/page.js') },
+  models: { sidebar: false, load: () => import('./models/page.js') },
+  presets: { sidebar: false, load: () => import('./presets/page.js') },
 };
 
 const shown = new Map(); // name -> promise of what its module's mount returned
@@ -33,6 +37,7 @@ export function navigation() {
   );
   on('ready page', () => {
     select.value = session.view.page;
+    for (const one of [...links, ...select.options]) one.hidden = !isOffered(one.dataset.page ?? one.value);
     links.forEach((link) => {
       if (link.dataset.page === session.view.page) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
@@ -50,11 +55,15 @@ export function mount(element) {
   place = element;
   addEventListener('hashchange', () => named() && show(named()));
   on('ready', () => {
-    const wanted = named() ?? (session.view.page in PAGES ? session.view.page : 'chat');
+    const wanted = named() ?? (isOffered(session.view.page) ? session.view.page : 'chat');
     if (wanted !== 'chat' && !named()) history.replaceState(history.state, '', address(wanted));
     show(wanted);
   });
   islandMounted('pages');
+}
+
+function isOffered(name) {
+  return name in PAGES && offersPage(name);
 }
 
 function address(name) {
@@ -69,8 +78,9 @@ function follow(event, name) {
 
 /** The page that the address names, null where it names none. An empty fragment is where one began. */
 function named() {
+  if (location.hash.startsWith('#preset=')) return 'chat'; // a link that holds a preset, see arrivals.js
   const name = location.hash.replace(/^#\/?/, '');
-  if (location.hash.startsWith('#/') && name in PAGES) return name;
+  if (location.hash.startsWith('#/') && isOffered(name)) return name;
   return !location.hash && at ? 'chat' : null;
 }
 

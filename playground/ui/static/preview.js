@@ -2,6 +2,7 @@
 
 import { debounce } from './dom.js';
 import { current } from './run.js';
+import { offers } from './space.js';
 import { server, session, on, touch } from './store.js';
 import { Refusal, call } from './wire.js';
 
@@ -25,7 +26,7 @@ async function ask() {
     tokens: session.view.tab === 'prompt' && session.view.tokens,
   };
   const states = server.models.map(({ status }) => status).join();
-  const key = JSON.stringify(body) + states;
+  const key = JSON.stringify(body) + states + server.folder; // sides may use presets of the library
   if (key === asked) return;
   under_way = true;
   try {
@@ -47,7 +48,7 @@ async function ask() {
 }
 
 const soon = debounce(ask, PAUSE_MS);
-on('ready draft opened composer sides view models', soon);
+on('ready draft opened composer sides view models presets', soon);
 on('conversation', () => current || soon());
 
 // While a person pauses, the models may compute what the next prompts start with.
@@ -57,7 +58,7 @@ const tab = Math.random().toString(36).slice(2, 12) || 'tab';
 let warmed = '';
 
 async function warm() {
-  if (!session.draft || current) return;
+  if (!session.draft || current || !offers('warm')) return;
   const body = {
     sides: session.sides,
     draft: session.draft,

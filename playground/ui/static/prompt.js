@@ -184,6 +184,7 @@ function originOf(piece) {
   return `${t(`origin.${part}`)}${number}${inside}`;
 }
 
-function piece(one) {
+/** A stretch of a prompt, coloured by where it came from. */
+export function piece(one) {
   return h('span', { class: classesOf(one), title: originOf(one) }, one[0]);
 }

@@ -11,7 +11,7 @@ const SAVE_AFTER_MS = 500;
 export const session = {
   version: VERSION,
   draft: null, // the preset being edited, as its YAML file would say it
-  saved: null, // {name, shipped, json}: what the library holds for it
+  saved: null, // {name, shipped, digest, json}: what the library holds for it
   sides: [], // [{id, model, preset}]
   conversation: null, // see conversation.js
   composer: '',
@@ -22,7 +22,7 @@ export const session = {
 };
 
 /** What the server said last; not kept. */
-export const server = { presets: [], models: [], templates: [], counts: null, version: '' };
+export const server = { presets: [], folder: '', saving: 0, saves: 0, models: [], templates: [], counts: null, version: '', space: null };
 
 const listeners = new Map();
 
@@ -54,9 +54,9 @@ export function isDirty() {
 }
 
 /** Make `draft` the preset that is edited; `saved` says what the library holds of it. */
-export function openDraft(draft, { name, shipped }) {
+export function openDraft(draft, { name, shipped, digest }) {
   session.draft = draft;
-  session.saved = { name, shipped, json: JSON.stringify(draft) };
+  session.saved = { name, shipped, digest, json: JSON.stringify(draft) };
   touch('draft', 'opened');
 }
 

@@ -8,12 +8,16 @@ import { call } from '../wire.js';
 
 const DRAFT = '@draft';
 
-/** Open the dialog: the draft against what is saved of it, or against another preset of the library. */
-export function openDiff() {
+/**
+ * Open the dialog: two presets of the library by their names; by default the draft against what is saved of it, or
+ * against another preset.
+ */
+export function openDiff({ before, after } = {}) {
   const { name } = session.saved ?? {};
   const others = server.presets.filter((entry) => !entry.error);
-  const old = chooser('old', name && isDirty() ? name : (others.find((one) => one.name !== name)?.name ?? DRAFT));
-  const now = chooser('new', DRAFT);
+  const other = () => others.find((one) => one.name !== name)?.name ?? DRAFT;
+  const old = chooser('old', before ?? (name && isDirty() ? name : other()));
+  const now = chooser('new', after ?? DRAFT);
   const swap = h('button.small', { type: 'button', onclick: exchange, 'aria-label': t('diff.swap') }, '⇄');
   const body = h('div.diff-body', { tabIndex: 0, role: 'region', 'aria-label': t('diff.title') });
   const dialog = h(
@@ -66,7 +70,8 @@ function ref(value) {
   return value === DRAFT ? { draft: session.draft } : { name: value };
 }
 
-function differences({ parts, prompt, same_content: same }) {
+/** What differs, part by part, and then in the prompt. */
+export function differences({ parts, prompt, same_content: same }) {
   if (!parts.length) return h('p.muted', {}, t('diff.none'));
   return [
     ...parts.map(([part, change, lines]) =>
@@ -86,8 +91,11 @@ function differences({ parts, prompt, same_content: same }) {
   ];
 }
 
-function partName(part) {
+/** What a part of a preset is called by people. */
+export function partName(part) {
   const [first, second] = part.split('.');
+  const whole = { examples: 'editor.examples', sampling: 'sampling.title', template: 'editor.template' };
+  if (!second && first in whole) return t(whole[first]);
   if (first === 'examples') return t('example.name', { n: Number(second) + 1 });
   if (first === 'sampling') return has(part) ? t(part) : second;
   if (first === 'template') return has(`template.${second}`) ? `${t('editor.template')}: ${t(`template.${second}`)}` : part;
