@@ -45,9 +45,10 @@ def candidates_html(results: CandidateResults, manifest: Mapping[str, object]) -
 
 def summary(results: CandidateResults) -> str:
     """What was tried and how far the two rankings agree, in a sentence or two."""
-    said = f"{len(results.ranked) - 1} candidates beside the preset's own wording"
+    n = len(results.ranked) - 1
+    said = f"{n} candidate{'' if n == 1 else 's'} beside the preset's own wording"
     if results.refused:
-        said += f"; {results.refused} paraphrases were refused"
+        said += f"; paraphrases refused: {results.refused}"
     if results.agreement is not None:
         said += (
             f". Rankings by {LIKELIHOOD} and by {results.metric} agree with Spearman's rho = "
