@@ -121,7 +121,8 @@ def write_on(tab: Tab) -> None:
     tab.page.click(".sampling summary")
     tab.page.fill("#sampling-max_tokens", "900")
     tab.page.fill("#sampling-temperature", "0")
-    tab.send("The opposite of hot is")  # greedily it goes on and on
+    tab.page.fill("#sampling-frequency_penalty", "-2")  # what was said is said again: it goes on and on
+    tab.send("The opposite of hot is")
     tab.page.wait_for_function("document.querySelector('[data-side=A] .answer')?.textContent.length > 40")
 
 
