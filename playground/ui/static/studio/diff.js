@@ -99,6 +99,7 @@ export function partName(part) {
   if (first === 'examples') return t('example.name', { n: Number(second) + 1 });
   if (first === 'sampling') return has(part) ? t(part) : second;
   if (first === 'template') return has(`template.${second}`) ? `${t('editor.template')}: ${t(`template.${second}`)}` : part;
+  if (has(`diff.part.${part}`)) return t(`diff.part.${part}`);
   return has(`lint.place.${part}`) ? t(`lint.place.${part}`) : part;
 }
 
