@@ -16,6 +16,7 @@ from playground.errors import EngineError, ModelLoadError, PlaygroundError
 from playground.models.catalog import ModelEntry
 from playground.presets.preset import Preset, PresetExample
 from playground.services import DRAFT, SideSpec, Workbench
+from playground.services.judging import judge_answers
 from playground.settings import Settings
 from playground.types import Message, Piece, Reply
 
@@ -234,3 +235,20 @@ def test_warming_computes_what_the_next_prompt_starts_with(tmp_path: Path) -> No
             "unloaded",
             "missing",
         }
+
+
+def test_a_judge_scores_answers_and_no_verdict_is_guessed(tmp_path: Path) -> None:
+    script = FakeScript(
+        (
+            ("good words", FakeReply(("Clear. ", "[[8]]"))),
+            ("torn", FakeReply(("[[8]] or rather ", "[[2]]"))),
+            ("broken", FakeReply(("so", " far"), fail_at=1, error="The engine failed; ask again.")),
+            ("", FakeReply(("Nice.",))),
+        )
+    )
+    with _workbench(tmp_path, script) as workbench:
+        texts = ["good words", "torn", "other", "broken"]
+        judged = judge_answers(workbench, "wren/base", "Why?", texts)
+    assert [one.score for one in judged] == [8.0, None, None, None]
+    assert judged[0].said == "Clear. [[8]]"
+    assert [one.error for one in judged] == [None, None, None, "The engine failed; ask again."]

@@ -102,6 +102,7 @@ CALLS: Mapping[str, str | None] = {
     # tokens
     "score": None,
     "diversity": None,
+    "judge_answers": None,
     # notebook
     "text_tokens": None,
     # endpoints for other programs
@@ -120,7 +121,7 @@ ARGUMENTS: Mapping[tuple[str, str], str] = {
     ("import_presets", "address"): "fetching",
 }
 # Calls that a model or a process of their own works for; they count as requests.
-HEAVY = frozenset(("score", "shift", "import_presets", "api/score"))
+HEAVY = frozenset(("score", "judge_answers", "shift", "import_presets", "api/score"))
 
 # Variables of the process that stay; the rest may hold the owner's secrets, which a Space is given this way.
 KEPT_VARIABLES = frozenset(

@@ -1,7 +1,8 @@
 """The page over fake engines, for tests of timing and failure: ``fake_page.py PORT HOME [--workers]``.
 
 What an engine does is written under HOME: ``running`` holds the number of generations under way, and
-``prompts`` the prompts that were sent, one JSON string a line; ``prompt_ids`` holds their token ids.
+``prompts`` the prompts that were sent, one JSON string a line; ``prompt_ids`` holds their token ids. A model
+of the pair ``slow`` loads once there is a file ``go``, and one of ``huge`` fits into no machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +36,7 @@ MARKUP = (
 SCRIPTS = {  # a worker plays the first whose word is in the prompt, so what goes on for long comes last
     "markup": FakeReply(re.findall(r"\s*\S+|\s+$", MARKUP)),
     "spaces": FakeReply(["two  spaces\n\n\n", "\ttab\n", "  end  "]),
+    "[[5]]": FakeReply(["It is short, and true.\n", "[[7]]"]),  # how a judge is asked
     "failing": FakeReply(
         ["This was ", "written."], fail_at=2, delay_s=0.05, error="The engine failed; ask again."
     ),
@@ -90,18 +93,23 @@ class WatchedEngine(FakeEngine):
 def main(port: int, home: Path, *, workers: bool) -> None:
     """Serve until killed; the address is printed once it answers."""
     settings = dataclasses.replace(
-        Settings.load({"PLAYGROUND_HOME": str(home)}),
+        Settings.load({"PLAYGROUND_HOME": str(home)}).by_name_only(),
         shipped_models=home / "shipped_models",
         shipped_presets=home / "shipped_presets",
     )
 
+    def needs(entry: ModelEntry) -> int:
+        return 10**15 if entry.pair == "huge" else 0
+
     def opener(entry: ModelEntry) -> Engine:
+        while entry.pair == "slow" and not (home / "go").exists():
+            time.sleep(0.02)
         if workers:
             script = FakeScript(tuple(SCRIPTS.items()))
             return open_engine(EngineSpec(kind="fake", path=entry.kind, script=script))
         return WatchedEngine(home, entry.kind)
 
-    with Workbench(settings, opener=opener) as workbench:
+    with Workbench(settings, opener=opener, needs=needs) as workbench:
         launch(workbench, port=port, open_browser=False, on_ready=lambda url: print(url, flush=True))
 
 

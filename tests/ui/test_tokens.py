@@ -188,6 +188,11 @@ def test_samples_have_figures_and_one_is_kept(tab: Tab) -> None:
     row = page.locator(".samples-table tr[data-side=A]").inner_text().split()
     assert row[4] == "1.00", "the fake says the same each time: self-BLEU is 1"
     assert row[5] == "0.00", "and no two differ"
+    page.get_by_label("Order").select_option("judge")
+    page.wait_for_function("document.querySelectorAll('.sample-score').length === 6")
+    score = page.locator(".sample-score").first
+    assert score.inner_text() == "7 of 10"
+    assert str(score.get_attribute("title")).startswith("It is short"), "its reasons"
     page.locator(".sample button", has_text="Keep").first.click()
     assert page.locator(".samples").count() == 0
     assert "2/2" in tab.figures("A")

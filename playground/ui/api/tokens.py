@@ -13,6 +13,7 @@ from playground.engines.base import Cancel
 from playground.experiments.diversity import agreement, diversity
 from playground.presets.preset import Preset
 from playground.services import SideSpec, Workbench
+from playground.services.judging import judge_answers
 from playground.services.lens import TOP, sample_answers, score_answer
 from playground.ui.api.binding import Call, Stream
 from playground.ui.token_rows import known_rows
@@ -51,6 +52,17 @@ class DiversityIn(Incoming):
     texts: Annotated[tuple[str, ...], Field(max_length=MAX_SAMPLES)]
 
 
+class JudgeIn(Incoming):
+    """Ask a chat model for a score of each of some answers to one question."""
+
+    model: str
+    question: str
+    texts: Annotated[tuple[str, ...], Field(min_length=1, max_length=4 * MAX_SAMPLES)]
+    aspect: Literal["overall", "helpfulness", "clarity", "factuality", "depth", "engagement", "safety"] = (
+        "overall"
+    )
+
+
 class TokenCalls:
     """Scores and samples."""
 
@@ -58,10 +70,11 @@ class TokenCalls:
         self._bench = workbench
 
     def calls(self) -> list[Call]:
-        """``score`` and ``diversity``."""
+        """``score``, ``diversity`` and ``judge_answers``."""
         return [
             Call.of("score", ScoreIn, self.score),
             Call.of("diversity", DiversityIn, self.diversity),
+            Call.of("judge_answers", JudgeIn, self.judge),
         ]
 
     def streams(self) -> list[Stream]:
@@ -103,3 +116,8 @@ class TokenCalls:
             "distance": figures.distance,
             "agreement": agreement(query.texts),
         }
+
+    def judge(self, query: JudgeIn) -> object:
+        """The scores in the order of the texts, with the judge's words."""
+        judged = judge_answers(self._bench, query.model, query.question, query.texts, aspect=query.aspect)
+        return [{"score": one.score, "said": one.said, "error": one.error} for one in judged]

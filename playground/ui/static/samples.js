@@ -8,12 +8,12 @@ import { takeRows } from './lens_mode.js';
 import { inspectable } from './token_card.js';
 import { offerPictures } from './picture.js';
 import { newId } from './conversation.js';
-import { session, touch } from './store.js';
+import { server, session, touch } from './store.js';
 import { count, t } from './text.js';
 import { hasTokens, meansOf, noted, painter } from './tokens.js';
 import { call, leave, start } from './wire.js';
 
-const ORDERS = ['drawn', 'likelihood', 'length', 'agreement'];
+const ORDERS = ['drawn', 'likelihood', 'length', 'agreement', 'judge'];
 const LINE = 'page_wire';
 
 export function openSamples(turn, sideId) {
@@ -25,12 +25,17 @@ export function openSamples(turn, sideId) {
     h('input', { type: 'checkbox', checked: side.id === sideId, 'aria-label': t('pane.side', { side: side.id }), 'data-side': side.id }),
   );
   const order = h('select', { 'aria-label': t('samples.order') }, ORDERS.map((one) => h('option', { value: one }, t(`samples.order.${one}`))));
+  const judges = server.models.filter(({ kind, status }) => kind !== 'base' && status === 'ready');
+  const judge = h('select', { 'aria-label': t('samples.judge') }, judges.map(({ id, title }) => h('option', { value: id }, title)));
+  const judgeRow = h('label', { hidden: true }, t('samples.judge'), judge);
+  order.querySelector('[value=judge]').disabled = !judges.length;
   const draw = h('button.filled', { type: 'submit' }, t('samples.draw'));
   const stop = h('button.small', { type: 'button', hidden: true, onclick: () => running && call('stop', { name: running }).catch(complain) }, t('composer.stop'));
   const table = h('div.samples-figures');
   const cards = h('div.samples-cards');
   const problem = h('p.dialog-problem', { role: 'alert', hidden: true });
   let running = null;
+  let judging = false;
   let closed = false;
 
   async function drawAll() {
@@ -54,6 +59,28 @@ export function openSamples(turn, sideId) {
     }
     draw.disabled = false;
     stop.hidden = true;
+    if (order.value === 'judge') await judgeAll();
+  }
+
+  /** Have the samples that this judge has not seen judged, in one batch. */
+  async function judgeAll() {
+    const model = judge.value;
+    const open = groups.flatMap(({ samples }) => samples).filter((one) => one.ended && one.text && one.judge !== model);
+    if (!open.length || judging || running) return;
+    judging = true;
+    problem.hidden = true;
+    judgeRow.classList.add('busy');
+    try {
+      const verdicts = await call('judge_answers', { model, question: turn.query, texts: open.map(({ text }) => text) });
+      open.forEach((sample, i) => Object.assign(sample, { judge: model, verdict: verdicts[i] }));
+    } catch (error) {
+      fill(problem, error.message);
+      problem.hidden = false;
+    } finally {
+      judging = false;
+      judgeRow.classList.remove('busy');
+    }
+    show();
   }
 
   function drawOne(group) {
@@ -125,11 +152,13 @@ export function openSamples(turn, sideId) {
       sample.agreement !== undefined && t('samples.agreement', { value: sample.agreement.toFixed(2) }),
       sample.seed !== undefined && t('samples.seed', { seed: sample.seed }),
     ];
+    const { verdict } = sample;
+    const score = verdict && h('span.sample-score', { title: verdict.error ?? verdict.said }, verdict.score === null ? t('samples.no_verdict') : t('samples.score', { score: verdict.score }));
     const keep = h('button.small', { type: 'button', disabled: !sample.ended, onclick: () => keepOne(group, sample) }, t('samples.keep'));
     return h(
       'section.sample',
       { 'aria-label': t('samples.number', { n: sample.at + 1 }) },
-      h('div.sample-head', {}, h('span.letter', {}, group.side.id), h('span.muted', {}, facts.filter(Boolean).join(' · ')), h('span.grow'), keep),
+      h('div.sample-head', {}, h('span.letter', {}, group.side.id), h('span.muted', {}, facts.filter(Boolean).join(' · ')), score, h('span.grow'), keep),
       body,
     );
   }
@@ -159,6 +188,7 @@ export function openSamples(turn, sideId) {
       h('label', {}, t('samples.temperature'), heat),
       h('span.samples-sides', { role: 'group', 'aria-label': t('panes.sides') }, groups.map(({ side }, i) => h('label', {}, chosen[i], side.id))),
       h('label', {}, t('samples.order'), order),
+      judgeRow,
       h('span.grow'),
       stop,
       draw,
@@ -175,7 +205,12 @@ export function openSamples(turn, sideId) {
     ),
   );
   const dialog = h('dialog.dialog.wide', { 'aria-label': t('samples.title') }, form);
-  order.addEventListener('change', show);
+  order.addEventListener('change', () => {
+    judgeRow.hidden = order.value !== 'judge';
+    show();
+    if (order.value === 'judge') judgeAll();
+  });
+  judge.addEventListener('change', judgeAll);
   dialog.addEventListener('close', () => {
     closed = true;
     if (running) call('stop', { name: running }).catch(() => {});
@@ -191,6 +226,7 @@ function sorted(samples, order) {
     likelihood: ({ rows }) => -(meansOf(rows)?.logprob ?? -Infinity),
     length: ({ rows, text }) => rows.length || text.length,
     agreement: ({ agreement }) => -(agreement ?? 0),
+    judge: ({ verdict }) => -(verdict?.score ?? 0),
   }[order];
   return [...samples].sort((one, other) => key(one) - key(other) || one.at - other.at);
 }
