@@ -100,6 +100,14 @@ def judge(facts: ModelFacts) -> KindVerdict:
     return KindVerdict(kind, certainty, reason, template_note(facts, kind))
 
 
+def judge_name(name: str) -> KindVerdict:
+    """The same of a file that is not here yet, by its name alone."""
+    if _words(name) & (_INSTRUCT_WORDS | _BASE_WORDS):
+        verdict = judge(ModelFacts(name))
+        return KindVerdict(verdict.kind, verdict.certainty, verdict.reason)
+    return KindVerdict("base", "guess", "its name does not say that it was tuned")
+
+
 def template_note(facts: ModelFacts, kind: ModelKind) -> str:
     """What a person should know of a chat template that is there, or is not, in a model of that kind."""
     if kind == "base" and facts.chat_template:

@@ -16,7 +16,7 @@ from playground.models.catalog import Catalog, ModelEntry, ModelKind
 from playground.models.catalog_file import GgufOnHub
 from playground.models.fetch import KnownFile, checksum, read_manifest
 from playground.models.found import FoundModel, find_models
-from playground.models.kind import KindVerdict, ModelFacts, Pairing, judge, suggest_partners
+from playground.models.kind import KindVerdict, ModelFacts, Pairing, judge_name, suggest_partners
 from playground.models.own import change_kind, pair_name, remove_entry, write_entry
 from playground.models.places import HubReference, repository_folder, shards
 from playground.services.load_settings import LoadSettingsStore
@@ -306,7 +306,7 @@ class ModelShelf:
     def _add_repository(
         self, source: str, pair: str, kind: ModelKind | None, file: str, revision: str, replace: bool
     ) -> Added:
-        verdict = judge(ModelFacts(file or source))
+        verdict = judge_name(file or source)
         chosen = kind or verdict.kind
         name = pair or pair_name(file or source)
         model = self._free_name(name, chosen, replace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playground.models.kind import ModelFacts, judge, suggest_partners
+from playground.models.kind import ModelFacts, judge, judge_name, suggest_partners
 
 TEMPLATE = "{{ messages }}"
 
@@ -104,3 +104,11 @@ def test_pairs_are_suggested_by_architecture_name_size_and_tokenizer() -> None:
     assert found[0].warning == ""
     assert "same tokenizer" in found[0].reason
     assert "tokenizers differ" in found[1].warning
+
+
+def test_what_is_not_here_yet_is_judged_by_its_name_alone() -> None:
+    told = judge_name("Far-Instruct.Q8_0.gguf")
+    assert (told.kind, told.certainty, told.note) == ("instruct", "likely", "")
+    told = judge_name("Far.Q8_0.gguf")
+    assert (told.kind, told.certainty) == ("base", "guess")
+    assert "template" not in told.reason

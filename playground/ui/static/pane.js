@@ -5,6 +5,7 @@ import { factsOf, modelOf } from './capabilities.js';
 import { fill, h, icon, iconButton } from './dom.js';
 import { entryOf, titleOf } from './library.js';
 import { menu, menuItem } from './menu.js';
+import { chosenModel, modelOptions } from './model_options.js';
 import { promptView } from './prompt.js';
 import { questionView } from './question.js';
 import { replyView } from './reply.js';
@@ -55,8 +56,10 @@ export function pane(id, actions) {
   );
 
   model.addEventListener('change', () => {
-    const change = { model: model.value };
-    if (modelOf(model.value)?.kind === 'instruct' && sideOf(id).preset === '@draft') change.preset = 'none';
+    const chosen = chosenModel(model, sideOf(id).model);
+    if (!chosen) return;
+    const change = { model: chosen };
+    if (modelOf(chosen)?.kind === 'instruct' && sideOf(id).preset === '@draft') change.preset = 'none';
     changeSide(id, change);
   });
   preset.addEventListener('change', () => changeSide(id, { preset: preset.value }));
@@ -68,15 +71,7 @@ export function pane(id, actions) {
   function drawHead() {
     const side = sideOf(id);
     const known = modelOf(side.model);
-    const absent = server.models.filter(({ status }) => status === 'missing');
-    const ofModel = (one) => h('option', { value: one.id, selected: one.id === side.model }, one.title);
-    fill(
-      model,
-      server.models.filter((one) => !absent.includes(one)).map(ofModel),
-      absent.length > 0 && h('optgroup', { label: t('pane.not_downloaded') }, absent.map(ofModel)),
-      !known &&
-        h('option', { value: side.model, selected: true }, t('pane.unknown_model', { name: side.model })),
-    );
+    fill(model, modelOptions(server.models, side.model));
     const option = (value, label) => h('option', { value, selected: side.preset === value }, label);
     const listed = side.preset === '@draft' || side.preset === 'none' || entryOf(side.preset);
     fill(
@@ -86,7 +81,7 @@ export function pane(id, actions) {
       h(
         'optgroup',
         { label: t('pane.as_saved') },
-        server.presets.filter(({ error }) => !error).map((entry) => option(entry.name, titleOf(entry))),
+        server.presets.filter(({ error, local }) => !error && !local).map((entry) => option(entry.name, titleOf(entry))),
       ),
       !listed && option(side.preset, t('pane.unknown_preset', { name: side.preset })),
     );

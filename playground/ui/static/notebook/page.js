@@ -5,6 +5,7 @@ import { ask, complain, notice } from '../dialogs.js';
 import { debounce, fill, h, iconButton } from '../dom.js';
 import { register } from '../keys.js';
 import { menu, menuItem } from '../menu.js';
+import { chosenModel, modelOptions } from '../model_options.js';
 import { server, session, on, openNotebook, save, touch } from '../store.js';
 import { has, t } from '../text.js';
 import { call } from '../wire.js';
@@ -151,12 +152,7 @@ export function mount(section) {
 
   function drawModels() {
     if (!book()) return;
-    const { model: chosen } = book();
-    fill(
-      model,
-      server.models.map(({ id, title }) => h('option', { value: id, selected: id === chosen }, title)),
-      !modelOf(chosen) && h('option', { value: chosen, selected: true }, t('pane.unknown_model', { name: chosen })),
-    );
+    fill(model, modelOptions(server.models, book().model));
   }
 
   function drawButtons() {
@@ -243,7 +239,9 @@ export function mount(section) {
 
   which.addEventListener('change', () => choose(which.value));
   model.addEventListener('change', () => {
-    book().model = model.value;
+    const chosen = chosenModel(model, book().model);
+    if (!chosen) return;
+    book().model = chosen;
     load();
     countSoon();
     touch('notebook');

@@ -4,7 +4,9 @@
 import { chartLegend, differenceChart, lineChart, percent, shareBar } from '../chart.js';
 import { debounce, fill, h } from '../dom.js';
 import { titleOf } from '../library.js';
+import { chosenModel, modelOptions } from '../model_options.js';
 import { offerPictures } from '../picture.js';
+import { offers } from '../space.js';
 import { server, session, on, save } from '../store.js';
 import { count, t } from '../text.js';
 import { inspectable } from '../token_card.js';
@@ -47,7 +49,7 @@ export function mount(section) {
         const side = session.sides.find(({ model }) => fitting.some(({ id }) => id === model));
         kept[name] = side?.model ?? fitting[0]?.id ?? '';
       }
-      fill(select, fitting.map(({ id, title }) => h('option', { value: id, selected: id === kept[name] }, title)));
+      fill(select, modelOptions(fitting, kept[name]));
     }
     go.disabled = !kept.base || !kept.aligned;
   }
@@ -83,7 +85,7 @@ export function mount(section) {
 
   /** The chart of examples follows when nothing else is to be measured. */
   async function lookAtExamples(body, key) {
-    if (looking) return;
+    if (looking || !offers('shift_examples')) return;
     looking = true;
     try {
       const left = await call('shift_examples', body);
@@ -98,7 +100,7 @@ export function mount(section) {
 
   const contexts = h('div.shift-contexts');
   const charts = h('div.shift-charts');
-  const examples = h('section.shift-card.shift-examples');
+  const examples = h('section.shift-card.shift-examples', { 'data-needs': 'shift_examples' });
   const table = h('section.shift-card.shift-most');
   view.append(contexts, charts, h('div.shift-charts', {}, examples, table));
 
@@ -177,7 +179,9 @@ export function mount(section) {
     [aligned, 'aligned'],
   ])
     select.addEventListener('change', () => {
-      kept[name] = select.value;
+      const chosen = chosenModel(select, kept[name]);
+      if (!chosen) return;
+      kept[name] = chosen;
       save();
       soon();
     });
