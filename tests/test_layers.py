@@ -17,12 +17,14 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(line.split())
     for line in (
         "__main__",
-        "cli space",
+        "cli",
+        "space",
         "ui",
         "services",
         "experiments studio imports exports",
         "chat",
         "prompts presets models engines storage datafiles",
+        "hub_errors",
         "settings types errors",
     )
 )
@@ -34,7 +36,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "transformers": ("engines/transformers", "experiments/pair_", "experiments/bench_generate"),
     "openai": ("engines/server",),
     "keyring": ("engines/server/keys",),
-    "huggingface_hub": ("models/", "engines/transformers", "presets/hub"),
+    "huggingface_hub": ("models/", "engines/transformers", "presets/hub", "hub_errors", "space/push"),
     "filelock": ("experiments/run_files", "models/", "services/downloads"),
     "rouge_score": ("experiments/metrics",),
     "bm25s": ("experiments/retrieve",),

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import replace
@@ -119,7 +119,7 @@ class SpaceGate:
                 yield event
 
 
-def _generator(events: Iterator[SideEvent]) -> Iterator[SideEvent]:
+def _generator(events: Iterator[SideEvent]) -> Generator[SideEvent]:
     yield from events
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from gradio_client import Client
@@ -36,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from serve(command, folder / "home")
 
 
-def test_it_answers_in_a_browser_and_to_programs(server: Server, open_tab: Callable[..., Tab]) -> None:  # noqa: F811
+def test_it_answers_in_a_browser_and_to_programs(server: Server, open_tab: Callable[..., Tab]) -> None:
     tab = open_tab(server)
     tab.page.wait_for_function("document.querySelectorAll('.chip.ready').length === 2", timeout=60_000)
     tab.ask("What is the capital of Japan?")
