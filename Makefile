@@ -46,7 +46,7 @@ check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml playground models
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml playground
 	$(BIN)/pytest -q tests/test_layers.py
 
 # Known holes in what is installed, from the advisories of the Python Package Index. It needs the network, and fails

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.ui.conftest import START_S, Server, browser, fake_home, free_port, open_tab
+from tests.ui.conftest import START_S, Server, browser, fake_home, free_port, kept_context, open_tab
 
-__all__ = ["browser", "open_tab"]
+__all__ = ["browser", "kept_context", "open_tab"]
 
 ROOT = Path(__file__).parent.parent.parent
 CANARY = "canary-7f3a91-must-not-be-seen"
@@ -121,7 +121,7 @@ def start(command: list[str], place: Path, home: Path, **more: str) -> Iterator[
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd)
     try:
         deadline = time.monotonic() + START_S
-        while not (found := re.search(r"http://\S+", log.read_text())):
+        while not (found := re.search(r"http://[\d.:]+/?(?=\s)", log.read_text())):
             assert process.poll() is None, log.read_text()[-4000:]
             assert time.monotonic() < deadline, log.read_text()[-4000:]
             time.sleep(0.05)

@@ -44,10 +44,10 @@ def test_every_example_of_the_document_runs(real: Watched, repository: Path) -> 
 
 async def _tools(url: str) -> tuple[set[str], str]:
     from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
+    from mcp.client.streamable_http import streamable_http_client
 
     async with (
-        streamablehttp_client(f"{url}gradio_api/mcp/") as (read, write, _),
+        streamable_http_client(f"{url}gradio_api/mcp/") as (read, write, _),
         ClientSession(read, write) as session,
     ):
         await session.initialize()
@@ -83,7 +83,7 @@ def test_tools_and_listening_to_all_are_refused_without_what_they_need() -> None
             input="long enough" if "--mcp" in options else "short",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         assert done.returncode == 1
         assert said in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 
 from playground.chat.compare import Begun, SideEvent
 from playground.chat.conversation import Conversation
@@ -13,6 +14,9 @@ from playground.ui.api.binding import Call, Stream
 from playground.ui.markdown import MarkdownRenderer
 from playground.ui.streaming import Runs
 from playground.ui.wire_format import NameIn, RunIn, TextsIn
+
+MAX_MARKDOWN = 200_000
+"""Of one call; it takes the parser some seconds."""
 
 
 class AnswerCalls:
@@ -46,8 +50,12 @@ class AnswerCalls:
         )
 
     def markdown(self, query: TextsIn) -> object:
-        """Each text as safe HTML."""
-        return [self._markdown.html(text) for text in query.texts]
+        """Each text as safe HTML; beyond ``MAX_MARKDOWN`` characters in all, as it is."""
+        rendered, left = [], MAX_MARKDOWN
+        for text in query.texts:
+            left -= len(text)
+            rendered.append(self._markdown.html(text) if left >= 0 else f"<pre>{escape(text)}</pre>")
+        return rendered
 
     def stop(self, query: NameIn) -> object:
         """Stop a run."""
