@@ -7,7 +7,8 @@ finds the model, so that one switch moves a pair between engines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from playground.errors import ModelNotFoundError
 from playground.models.catalog_file import ModelFile, PairFile, read_pair
 from playground.models.places import HubReference, cached_repository, find_gguf, find_transformers
 from playground.models.places import repository_folder as _folder_of
+from playground.settings import Confinement
 from playground.types import SamplingParams
 
 EngineName = Literal["llama.cpp", "transformers", "server"]
@@ -44,9 +46,9 @@ class ModelEntry:
     Attributes:
         id: ``PAIR/base``, ``PAIR/instruct``, or the path it was named by.
         kind: An instruct model is prompted by its own chat template; a base model never silently is.
+        pair_title: What the pair is called by people.
         path: Its file, or whatever stands for it where it has none.
         n_ctx: Context to load; None takes what the file says it was trained with.
-        pair_title: What the pair is called by people.
         sources: Where each engine finds it, the preferred one first.
         parameters: Roughly, 0 where unknown. context: tokens that it was trained for, 0 where unknown.
         sampling: How published work decoded it, and ``sampling_source`` whose work.
@@ -72,9 +74,9 @@ class ModelEntry:
     sampling_source: str = ""
     tried: bool = True
     listed_in: Path | None = None
+    pair_title: str = ""
 
     @property
-    pair_title: str = ""
     def present(self) -> bool:
         """Whether an engine finds the model on this machine, or need not."""
         return any(_is_there(source) for source in self.sources)
@@ -114,11 +116,15 @@ class Catalog:
     Args:
         folders: Where catalog files lie.
         downloads: Where this program puts what it downloads.
+        confined: Which models may be named, and whether by their paths and on servers.
     """
 
-    def __init__(self, *folders: Path, downloads: Path | None = None) -> None:
+    def __init__(
+        self, *folders: Path, downloads: Path | None = None, confined: Confinement | None = None
+    ) -> None:
         self._folders = folders
         self._downloads = downloads
+        self._confined = confined or Confinement()
         # By file: when it was written, its size, and what it said. A list is polled; parsing is slow.
         self._parsed: dict[Path, tuple[tuple[int, int], PairFile]] = {}
 
@@ -141,6 +147,10 @@ class Catalog:
         entries, problems = self._read()
         if name in entries:
             return entries[name]
+        if not self._confined.paths:
+            raise ModelNotFoundError(
+                f"There is no model '{name[:80]}' here. Use one of: {', '.join(entries) or 'none'}."
+            )
         path = Path(name).expanduser()
         if name.lower().endswith(".gguf"):
             if not path.is_file():
@@ -161,10 +171,20 @@ class Catalog:
         for folder in self._folders:
             for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
                 try:
-                    entries |= {entry.id: entry for entry in self._pair_entries(path)}
+                    entries |= {entry.id: entry for entry in self._allowed(self._pair_entries(path))}
                 except ModelNotFoundError as error:
                     problems.append(CatalogProblem(path, str(error)))
         return entries, problems
+
+    def _allowed(self, entries: Iterable[ModelEntry]) -> Iterator[ModelEntry]:
+        """The entries that may be named, without the sources that may not be used."""
+        for entry in entries:
+            if self._confined.models is not None and entry.id not in self._confined.models:
+                continue
+            if not self._confined.servers:
+                entry = replace(entry, sources=tuple(s for s in entry.sources if s.engine != "server"))
+            if entry.sources:
+                yield entry
 
     def _pair_entries(self, path: Path) -> list[ModelEntry]:
         try:
@@ -203,6 +223,7 @@ class Catalog:
             sampling_source=file.sampling.source if file.sampling else "",
             tried=pair.tried,
             listed_in=path,
+            pair_title=pair.title or pair.pair,
         )
 
 
@@ -223,7 +244,6 @@ def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:
     kind: ModelKind = "instruct" if any(word in said for word in ("instruct", "chat", "-it")) else "base"
     return ModelEntry(name, title, kind, title, path, sources=(ModelSource(engine, str(path)),))
 
-            pair_title=pair.title or pair.pair,
 
 def _sources(file: ModelFile, folder: Path, downloads: Path | None) -> tuple[ModelSource, ...]:
     """Where each engine finds the model; what begins with ``./`` lies beside the catalog file."""

@@ -50,11 +50,12 @@ class ModelOpener:
             kind=source.engine,
             path=source.path,
             n_ctx=entry.n_ctx,
-            cache_dir=str(self._settings.cache_dir / "engines"),
+            most_n_ctx=self._settings.confined.n_ctx,
+            cache_dir=str(self._settings.cache_dir / "engines") if self._settings.confined.writes else "",
             served_model=source.served_model,
             tokenizer=source.tokenizer,
         )
-        return self._chosen.get(entry.id).applied(spec)
+        return (settings or self._chosen.get(entry.id)).applied(spec)
 
     def open(self, entry: ModelEntry, loading: Loading) -> Engine:
         """The loaded model.

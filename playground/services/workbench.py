@@ -18,6 +18,7 @@ from playground.chat.assistant import Assistant, bare_renderer, fit, preset_rend
 from playground.chat.compare import Begun, SideEvent, SideRun, compare
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine
+from playground.engines.bounded import BoundedEngine
 from playground.engines.cores import CoreShare
 from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
 from playground.models.catalog import Catalog, ModelEntry
@@ -73,18 +74,25 @@ class Workbench:
         Args:
             settings: Folders; those of the environment by default.
             opener: Loads a model of the catalog, in place of llama.cpp in a worker process. For tests.
-        """
             needs: Bytes of memory that a model takes where ``opener`` loads it. For tests.
+        """
         self.settings = settings or Settings.load()
-        self.presets = PresetLibrary(self.settings.shipped_presets, self.settings.presets_dir)
+        confined = self.settings.confined
+        self.presets = PresetLibrary(
+            self.settings.shipped_presets, self.settings.presets_dir, confined=confined
+        )
         self.catalog = Catalog(
-            self.settings.shipped_models, self.settings.models_dir, downloads=self.settings.downloads_dir
+            self.settings.shipped_models,
+            self.settings.models_dir,
+            downloads=self.settings.downloads_dir,
+            confined=confined,
         )
         self._cores = CoreShare()
         self.load_settings = LoadSettingsStore.of(self.settings)
         self.shelf = ModelShelf(self.settings, self.catalog)
         self._opener = ModelOpener(self.settings, self._cores, self.load_settings)
         self._downloads: Downloads | None = None
+        self._planner = MemoryPlanner()
         self._pool = ModelPool(
             self.catalog,
             self._opener.open if opener is None else lambda entry, loading: opener(entry),
@@ -92,8 +100,8 @@ class Workbench:
             busy=self._cores.is_busy,
         )
         self._encodings = EncodingCache()
-        self._planner = MemoryPlanner()
         self._warming: dict[str, Cancel] = {}
+        self._bounded: dict[str, BoundedEngine] = {}
         self._closing: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -128,7 +136,16 @@ class Workbench:
             ModelNotFoundError: No such model.
             EngineError: It cannot be loaded.
         """
-        return self._pool.engine(model)
+        engine = self._pool.engine(model)
+        confined = self.settings.confined
+        if confined.max_tokens is None and confined.samples is None:
+            return engine
+        with self._lock:
+            bounded = self._bounded.get(model)
+            if bounded is None or bounded.inner is not engine:
+                bounded = BoundedEngine(engine, max_tokens=confined.max_tokens, samples=confined.samples)
+                self._bounded[model] = bounded
+            return bounded
 
     def at_close(self, work: Callable[[], None]) -> None:
         """Have something end before the models go."""
@@ -149,6 +166,8 @@ class Workbench:
     @property
     def downloads(self) -> Downloads:
         """The queue of downloads; what an earlier run left unfinished goes on with the first use."""
+        if not self.settings.confined.writes:
+            raise PlaygroundError("Nothing is downloaded here.")
         with self._lock:
             if self._downloads is None:
                 self._downloads = Downloads(self.settings.downloads_dir)

@@ -32,7 +32,8 @@ class Space:
 
 
 def written(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    found = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    return {path.relative_to(folder).as_posix() for path in found}
 
 
 def run(folder: Path, home: Path, limits: Limits, **variables: str) -> Iterator[Space]:
@@ -47,7 +48,6 @@ def run(folder: Path, home: Path, limits: Limits, **variables: str) -> Iterator[
     environment = {
         "GRADIO_SERVER_PORT": str(free_port()),
         "GRADIO_TEMP_DIR": str(home / "gradio"),
-        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
         "OWNERS_SECRET": "xyzzy",
         **variables,
     }

@@ -25,7 +25,7 @@ export function exampleList() {
     if (chosen) (await import('./examples/file.js')).openFile(chosen, append);
     chooser.value = '';
   });
-  const file = h('button.small', { type: 'button', onclick: () => chooser.click() }, t('editor.from_file'));
+  const file = h('button.small', { type: 'button', 'data-needs': 'data_part', onclick: () => chooser.click() }, t('editor.from_file'));
   const shots = firstK(() => {
     cards.forEach((card) => card.sync());
     drawCounts();

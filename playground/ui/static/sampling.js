@@ -1,7 +1,7 @@
 // How the next token is drawn: numbers of the draft, in a fold. What is out of range never gets into it.
 
 import { fill, h } from './dom.js';
-import { session, touch } from './store.js';
+import { server, session, touch } from './store.js';
 import { t } from './text.js';
 
 const FIELDS = [
@@ -24,6 +24,7 @@ export function sampling() {
     session.draft.sampling.penalize_prompt = penalizePrompt.checked;
     touch('draft');
   });
+  const limits = h('p.muted', { hidden: true }); // of a Space
   const element = h(
     'details.sampling',
     {},
@@ -39,6 +40,7 @@ export function sampling() {
       penalizePrompt,
       t('sampling.penalize_prompt'),
     ),
+    limits,
   );
   element.addEventListener('toggle', () => {
     if (session.view.sampling === element.open) return;
@@ -90,7 +92,8 @@ export function sampling() {
   }
 
   function drawBrief() {
-    const { temperature, max_tokens: most } = session.draft.sampling;
+    const { temperature, max_tokens: wanted } = session.draft.sampling;
+    const most = Math.min(wanted, server.space?.tokens ?? wanted);
     fill(
       brief,
       temperature === 0
@@ -105,6 +108,8 @@ export function sampling() {
       inputs.forEach((field) => field.draw());
       penalizePrompt.checked = session.draft.sampling.penalize_prompt;
       element.open = session.view.sampling;
+      limits.hidden = !server.space;
+      if (server.space) fill(limits, t('space.limits', server.space));
       drawBrief();
     },
   };

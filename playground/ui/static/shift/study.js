@@ -14,7 +14,7 @@ const DRAW_EVERY = 5;
 /** `asked()` gives what a question is asked with. */
 export function studyView(asked) {
   const file = h('input', { type: 'file', accept: '.txt,.json,.jsonl,.csv', hidden: true, tabIndex: -1 });
-  const button = h('span', {}, h('button.small', { type: 'button', onclick: () => file.click() }, t('study.open')), file);
+  const button = h('span', { 'data-needs': 'shift_questions' }, h('button.small', { type: 'button', onclick: () => file.click() }, t('study.open')), file);
   const bar = h('progress', { max: 1, value: 0, 'aria-label': t('study.progress') });
   const said = h('span.muted', { role: 'status' });
   const stop = h('button.small', { type: 'button', onclick: () => (stopped = true) }, t('composer.stop'));
