@@ -199,6 +199,11 @@ def file_text(folder: Path, name: str) -> str:
     raise ExperimentError(f"{folder.name} has no file '{name}'; choose one of the list.")
 
 
+def prompted(folder: Path) -> list[str]:
+    """The assistants of a run that are prompted with a preset."""
+    return [spec.name for spec in read_plan(folder).assistants if spec.preset is not None]
+
+
 def found_preset(folder: Path, assistant: str = "") -> Preset:
     """The preset that a search found, or that an assistant of the run was prompted with.
 

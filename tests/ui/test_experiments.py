@@ -21,6 +21,9 @@ READY = "document.querySelectorAll('.chip.ready').length === 2"
 
 
 def serving(home: Path) -> Iterator[Server]:
+    # One thread each: two that wait for each other are slow where other work takes the cores.
+    settings = {model: {"n_threads": 1} for model in ("wren/base", "wren/instruct")}
+    (home / "load-settings.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "playground", "serve", "--no-browser", "--port", str(free_port())]
     yield from serve(command, home)
 
@@ -32,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def on_experiments(open_tab: Callable[..., Tab], server: Server, **options: object) -> Tab:
     tab: Tab = open_tab(server, **options)
-    tab.page.wait_for_function(READY, timeout=90_000)
+    tab.page.wait_for_function(READY, timeout=240_000)
     tab.page.goto(f"{server.url.rstrip('/')}/#/experiments")
     tab.page.wait_for_selector("#exp-set option", state="attached")
     return tab
@@ -64,7 +67,7 @@ def test_an_evaluation_from_the_form_to_the_files(open_tab: Callable[..., Tab], 
     page.fill("#exp-limit", "6")
     page.wait_for_function("document.querySelector('.exp-estimate').textContent.includes('12 answers')")
     page.click(".exp-form button[type=submit]")
-    page.wait_for_selector("[data-section=figures]", timeout=90_000)
+    page.wait_for_selector("[data-section=figures]", timeout=240_000)
     name = run_id(tab)
     assert "finished" in page.locator(".exp-one .exp-now").inner_text()
 
@@ -113,7 +116,7 @@ def test_an_evaluation_from_the_form_to_the_files(open_tab: Callable[..., Tab], 
     page.select_option("#judge-model", "rule:first")
     page.select_option("#judge-reference", index=2)
     page.click(".dialog button[type=submit]")
-    page.wait_for_selector("[data-section=judged]", timeout=60_000)
+    page.wait_for_selector("[data-section=judged]", timeout=240_000)
     command = ["evaluate", "--assistant", "wren/base:terse", "--limit", "2"]
     subprocess.run(
         [sys.executable, "-m", "playground", *command],
@@ -147,15 +150,15 @@ def test_a_search_is_cancelled_gone_on_with_and_its_preset_opened(
         page.fill(f"#exp-{field}", str(value))
     page.wait_for_function("document.querySelector('.exp-estimate').textContent.includes('40 questions')")
     page.click(".exp-form button[type=submit]")
-    page.wait_for_selector(".exp-one progress", timeout=60_000)
+    page.wait_for_selector(".exp-one progress", timeout=240_000)
     page.click("[data-action=cancel]")
-    page.click("[data-action=resume]", timeout=60_000)
+    page.click("[data-action=resume]", timeout=240_000)
     name = run_id(tab)
     # The run belongs to the server: what a tab does that is closed does not matter.
     page.goto("about:blank")
     tab.open()
     page.goto(f"{server.url.rstrip('/')}/#/experiments")
-    page.wait_for_selector(f".exp-one[data-run='{name}'] [data-section=tested]", timeout=90_000)
+    page.wait_for_selector(f".exp-one[data-run='{name}'] [data-section=tested]", timeout=240_000)
     keys = [(line["assistant"], line["question"]) for line in lines(server, name)]
     assert len(keys) == len(set(keys)), "nothing was asked twice"
     assert page.locator("[data-section=tested] tbody tr").count() == 3
@@ -181,7 +184,7 @@ def test_a_run_whose_server_is_killed_goes_on_after_a_restart(
         )
         tab.page.click(".exp-form button[type=submit]")
         tab.page.wait_for_function(
-            "document.querySelector('.exp-one progress')?.value >= 20", timeout=60_000, polling=20
+            "document.querySelector('.exp-one progress')?.value >= 20", timeout=240_000, polling=20
         )
         name = run_id(tab)
         server.process.kill()
@@ -196,7 +199,7 @@ def test_a_run_whose_server_is_killed_goes_on_after_a_restart(
         page.wait_for_selector(f".exp-run[data-run='{name}'][data-state=interrupted]")
         assert f"{before} of 280 answers" in page.locator(".exp-run").inner_text()
         page.click("[data-action=resume]")
-        page.wait_for_selector(".exp-run[data-state=finished]", timeout=120_000)
+        page.wait_for_selector(".exp-run[data-state=finished]", timeout=400_000)
         keys = [(line["assistant"], line["question"]) for line in lines(server, name)]
         assert len(keys) == len(set(keys)) == 280, "nothing lost, nothing repeated"
         page.click(f"[data-run='{name}'] .exp-open")

@@ -26,6 +26,7 @@ from playground.services.experiment_view import (
     file_names,
     file_text,
     found_preset,
+    prompted,
     seen_answers,
 )
 from playground.services.experiments import Experiments, RunEntry
@@ -189,10 +190,16 @@ class ExperimentCalls:
 
     def answers(self, query: AnswersIn) -> object:
         """A page of questions with their answers side by side."""
+        folder = self._folder(query)
         total, names, page = seen_answers(
-            self._folder(query), query.assistants, start=query.start, count=query.count, differ=query.differ
+            folder, query.assistants, start=query.start, count=query.count, differ=query.differ
         )
-        return {"total": total, "assistants": names, "questions": [_question_json(seen) for seen in page]}
+        return {
+            "total": total,
+            "assistants": names,
+            "presets": prompted(folder),
+            "questions": [_question_json(seen) for seen in page],
+        }
 
     def preset(self, query: PresetIn) -> object:
         """A preset for the editor."""
@@ -264,6 +271,5 @@ def _answer_json(seen: SeenAnswer) -> dict[str, object]:
         "text": answer.text,
         "error": answer.error,
         "finish_reason": answer.finish_reason,
-        "tokens": answer.completion_tokens,
         "metrics": [[metric_title(name), value] for name, value in seen.metrics.items()],
     }

@@ -35,6 +35,7 @@ export function answersView(run) {
   const view = { element, load: () => load(start), onPreset: () => {} };
   let start = 0;
   let looked = []; // the assistants whose answers are shown; none is left to the server
+  let presets = []; // the assistants that have one to open
   let asked = 0;
 
   async function load(from) {
@@ -47,8 +48,9 @@ export function answersView(run) {
     }
   }
 
-  function draw({ total, assistants, questions }, from) {
+  function draw({ total, assistants, presets: opened, questions }, from) {
     start = from;
+    presets = opened;
     const answered = questions.some(({ turns }) => turns.some(({ answers }) => answers.length));
     element.hidden = !answered && !differ.checked && from === 0;
     looked = looked.filter((name) => assistants.includes(name));
@@ -101,11 +103,11 @@ export function answersView(run) {
     return h(
       'div.exp-column',
       { 'data-assistant': name },
-      h('p.exp-name', {}, h('span', { title: name }, name), iconButton('pencil', t('experiments.open_preset', { name }), () => view.onPreset(name))),
+      h('p.exp-name', {}, h('span', { title: name }, name), presets.includes(name) && iconButton('pencil', t('experiments.open_preset', { name }), () => view.onPreset(name))),
       answers.length === 0 && h('p.muted', {}, t('experiments.unanswered')),
-      answers.flatMap(({ text, error, metrics, finish_reason: why, tokens }) => [
+      answers.flatMap(({ text, error, metrics, finish_reason: why }) => [
         error ? h('p.problem', {}, error) : h('pre.exp-text', {}, text || t('experiments.empty')),
-        h('p.exp-metrics', {}, metrics.map(([title, value]) => h('span', {}, `${title} `, h('b', {}, figure(value)))), !error && h('span', {}, t('experiments.ended', { n: tokens, why: t(`experiments.finish.${why}`) }))),
+        h('p.exp-metrics', {}, metrics.map(([title, value]) => h('span', {}, `${title} `, h('b', {}, figure(value)))), !error && h('span', {}, t(`experiments.finish.${why}`))),
       ]),
     );
   }

@@ -1,11 +1,14 @@
 // An experiment's charts as SVG: bars and lines with their intervals. Colours come from the style sheet.
 
 const NS = 'http://www.w3.org/2000/svg';
-const WIDTH = 560;
 const COLOURS = 7;
 const ROW = 24;
-const NAMES = 210;
-const NAME_CHARS = 34;
+const WIDE = { width: 560, names: 210, letters: 34 };
+const NARROW = { width: 340, names: 126, letters: 20 }; // as on a phone, where a wide one would be too small to read
+
+function room() {
+  return matchMedia('(max-width: 700px)').matches ? NARROW : WIDE;
+}
 
 function node(name, attributes = {}, ...children) {
   const element = document.createElementNS(NS, name);
@@ -14,8 +17,8 @@ function node(name, attributes = {}, ...children) {
   return element;
 }
 
-function frame(title, height) {
-  return node('svg', { viewBox: `0 0 ${WIDTH} ${height}`, class: 'chart exp-chart', role: 'img', 'aria-label': title }, node('title', {}, title));
+function frame(title, width, height) {
+  return node('svg', { viewBox: `0 0 ${width} ${height}`, class: 'chart exp-chart', role: 'img', 'aria-label': title }, node('title', {}, title));
 }
 
 /** A figure in three digits. */
@@ -35,12 +38,13 @@ export function legendOf(chart) {
 }
 
 function bars({ title, bars: rows, share }) {
+  const { width, names, letters } = room();
   const height = rows.length * ROW + 26;
-  const svg = frame(title, height);
+  const svg = frame(title, width, height);
   const ticks = scale(Math.min(0, ...rows.map(({ low }) => low)), share ? 1 : Math.max(0, ...rows.map(({ high }) => high)));
   const [least, most] = [ticks[0], ticks.at(-1)];
-  const right = WIDTH - 52;
-  const x = (value) => NAMES + ((right - NAMES) * (value - least)) / (most - least);
+  const right = width - 46;
+  const x = (value) => names + ((right - names) * (value - least)) / (most - least);
   for (const tick of ticks)
     svg.append(
       node('line', { class: 'grid', x1: x(tick), x2: x(tick), y1: 2, y2: height - 20 }),
@@ -50,7 +54,7 @@ function bars({ title, bars: rows, share }) {
     const top = 3 + i * ROW;
     const [from, to] = [x(0), x(mean)].sort((a, b) => a - b);
     svg.append(
-      node('text', { class: 'axis name', x: NAMES - 7, y: top + 15, 'text-anchor': 'end' }, node('title', {}, label), short(label)),
+      node('text', { class: 'axis name', x: names - 7, y: top + 15, 'text-anchor': 'end' }, node('title', {}, label), short(label, letters)),
       node(
         'rect',
         { class: `exp-bar c${group % COLOURS}`, x: from, y: top + 4, width: Math.max(1, to - from), height: ROW - 9, rx: 2 },
@@ -64,8 +68,9 @@ function bars({ title, bars: rows, share }) {
 }
 
 function lines({ title, series, share, x_title: below }) {
-  const [left, top, bottom, right] = [44, 10, 190, WIDTH - 16];
-  const svg = frame(title, bottom + 40);
+  const { width } = room();
+  const [left, top, bottom, right] = [44, 10, 190, width - 16];
+  const svg = frame(title, width, bottom + 40);
   const points = series.flatMap(([, line]) => line);
   const places = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
   const ticks = scale(share ? 0 : Math.min(...points.map(({ low }) => low)), share ? 1 : Math.max(...points.map(({ high }) => high)));
@@ -78,7 +83,7 @@ function lines({ title, series, share, x_title: below }) {
       node('line', { class: 'grid', x1: left, x2: right, y1: y(tick), y2: y(tick) }),
       node('text', { class: 'axis', x: left - 6, y: y(tick) + 4, 'text-anchor': 'end' }, figure(tick)),
     );
-  const step = Math.ceil(places.length / 12);
+  const step = Math.ceil(places.length / (width / 45));
   for (const place of places.filter((_, i) => i % step === 0))
     svg.append(node('text', { class: 'axis', x: x(place), y: bottom + 16, 'text-anchor': 'middle' }, figure(place)));
   svg.append(node('text', { class: 'axis', x: (left + right) / 2, y: bottom + 33, 'text-anchor': 'middle' }, below));
@@ -105,7 +110,7 @@ function scale(low, high) {
   return Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(12)));
 }
 
-function short(text) {
+function short(text, most) {
   const letters = [...text];
-  return letters.length <= NAME_CHARS ? text : `…${letters.slice(1 - NAME_CHARS).join('')}`;
+  return letters.length <= most ? text : `…${letters.slice(1 - most).join('')}`;
 }
