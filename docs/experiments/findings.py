@@ -9,6 +9,7 @@ permutation test: the best of many lies above the worst by chance alone.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -285,11 +286,11 @@ def _search(folder: Path) -> list[Finding]:
 
 def _candidates(folder: Path) -> list[Finding]:
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    rho = results["agreement"]
-    said = (
-        "not to be had" if rho is None else f"Spearman's rho = {rho:.2f} over the candidates that were asked"
-    )
-    told = "not told" if rho is None else "agrees" if rho > 0.5 else "does not agree" if rho < 0 else "hardly"
+    rho, n = results["agreement"], sum(row["value"] is not None for row in results["ranked"])
+    said = "not to be had" if rho is None else f"Spearman's rho = {rho:.2f} over {n} wordings"
+    # Two standard errors of a rank correlation where there is none.
+    far = 1.96 / math.sqrt(max(n - 1, 1))
+    told = "not told" if rho is None else verdict(rho - far, rho + far, "more")
     claim = "Wordings under which references are likelier also answer better"
     return [Finding(claim, "[LPAQA](https://arxiv.org/abs/1911.12543), of cloze prompts", said, told)]
 

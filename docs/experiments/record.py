@@ -58,7 +58,7 @@ class Recorded:
 ALL = (
     Recorded(
         "gap",
-        "evaluate --assistant wren/base:none --assistant wren/base:zero-shot --assistant wren/base:friendly "
+        "evaluate --assistant wren/base:friendly --assistant wren/base:none --assistant wren/base:zero-shot "
         "--assistant wren/instruct --questions wren:seen+told --limit 120 --retrieve wren:seen "
         "--retrieve-by bm25,likelihood "
         "--metrics right,rouge_l,in_style,tokens,stopped,role_leaked,shift,perplexity --style friendly",

@@ -51,7 +51,7 @@ def summary(results: CandidateResults) -> str:
         said += f"; paraphrases refused: {results.refused}"
     if results.agreement is not None:
         said += (
-            f". Rankings by {LIKELIHOOD} and by {results.metric} agree with Spearman's rho = "
+            f". Spearman's rho between the rankings by {LIKELIHOOD} and by {results.metric} is "
             f"{results.agreement:.2f}"
         )
     return said + "."

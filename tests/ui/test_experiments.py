@@ -148,7 +148,7 @@ def test_a_search_is_cancelled_gone_on_with_and_its_preset_opened(
     page.click("[data-kind=search]")
     for field, value in (("pool_size", 6), ("validation", 24), ("test", 8), ("most", 2), ("found_name", "best")):
         page.fill(f"#exp-{field}", str(value))
-    page.wait_for_function("document.querySelector('.exp-estimate').textContent.includes('40 questions')")
+    page.wait_for_function("document.querySelector('.exp-estimate').textContent.includes('32 questions')")
     page.click(".exp-form button[type=submit]")
     page.wait_for_selector(".exp-one progress", timeout=240_000)
     page.click("[data-action=cancel]")
