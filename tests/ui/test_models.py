@@ -340,6 +340,7 @@ def test_memory_is_told_before_loading_and_settings_are_kept(tab: Tab, server: S
     model.locator("[data-setting=n_batch]").press("Tab")
     expect(model.locator(".model-loading .problem")).to_contain_text("Batch is a whole number from 32 to")
     model.locator("[data-setting=n_batch]").fill("64")
+    model.locator("[data-setting=n_batch]").press("Tab")
     model.locator("[data-setting=k_type]").select_option("q8_0")
     expect(model.locator(".memory-legend")).not_to_have_text("")
     page.wait_for_function(

@@ -44,6 +44,7 @@ export function loadingView(act) {
   let settings = null;
   let plan = null;
   let asked = 0;
+  let saved = Promise.resolve();
   let loadedWith = null; // settings at the time of the load that is there, as far as this page knows
 
   async function begin(now) {
@@ -176,8 +177,9 @@ export function loadingView(act) {
     const mine = model.id;
     settings = next;
     show();
+    saved = saved.catch(() => {}).then(() => call('shelf_settings', { name: mine, settings: next })); // in their order
     try {
-      await call('shelf_settings', { name: mine, settings: next });
+      await saved;
       if (mine === model.id) complain('');
     } catch (error) {
       complain(error.message);
@@ -219,6 +221,7 @@ export function loadingView(act) {
     return {
       element: label,
       draw: () => {
+        if (document.activeElement === input) return; // what is being typed stays
         input.value = settings[name] ?? '';
         input.setAttribute('aria-invalid', 'false');
       },
