@@ -30,12 +30,13 @@ def test_a_start_and_its_use_ask_nobody_outside(
 ) -> None:
     tab = open_tab(real)
     page = tab.page
+    page.set_default_timeout(120_000)  # nothing here is about time
     tab.ask("What is the capital of Japan?")
     page.fill("#draft-system", "You are brief. ![x](https://example.org/x.png)")
     tab.ask("Say ![picture](https://example.org/y.png) and <img src=https://example.org/z.png>")
     for name in ("notebook", "shift", "chat"):
         page.evaluate("name => { location.hash = `#/${name}`; }", name)
-        page.wait_for_timeout(300)
+        page.wait_for_selector(f"[data-page={name}][aria-current=page]", state="attached")
     tab.open()
     asks = asked(real)
     assert asks, "the hook notes nothing"

@@ -17,11 +17,16 @@ from tests.security.conftest import Watched, start
 from tests.security.hostile import TEXTS
 from tests.ui.conftest import Tab, free_port
 
+PATIENT_MS = 120_000  # nothing here is about time
 VIOLATIONS = """
 window.violations = [];
 addEventListener('securitypolicyviolation', (event) =>
   window.violations.push([event.effectiveDirective, event.blockedURI, event.sample]));
 """
+
+
+DRAWN = """name => document.querySelector(`.pages-nav a[data-page=${name}]`).hasAttribute('aria-current')
+  && (name === 'chat' || document.querySelector(`section.page[data-page=${name}]`)?.childElementCount > 0)"""
 
 
 def violations(tab: Tab) -> list[list[str]]:
@@ -33,15 +38,15 @@ def test_the_page_works_under_its_policy_and_nothing_else_does(
     watched: Watched, open_tab: Callable[..., Tab]
 ) -> None:
     tab = open_tab(watched)
+    tab.page.set_default_timeout(PATIENT_MS)
     tab.context.add_init_script(VIOLATIONS)
     tab.open()
     tab.ask("markup please")
-    pages = tab.page.eval_on_selector_all("[data-page]", "all => all.map((one) => one.dataset.page)")
+    pages = tab.page.eval_on_selector_all(".pages-nav a", "all => all.map((one) => one.dataset.page)")
     assert {"chat", "notebook", "shift"} <= set(pages)
     for name in pages:
         tab.page.evaluate("name => { location.hash = `#/${name}`; }", name)
-        tab.page.wait_for_function("name => location.hash === `#/${name}`", arg=name)
-        tab.page.wait_for_load_state("networkidle")
+        tab.page.wait_for_function(DRAWN, arg=name)
     assert violations(tab) == []
 
     tab.forgive += ["Content Security Policy", "Content-Security-Policy", "https://example.org", "ERR_"]
@@ -73,6 +78,7 @@ def test_the_page_works_under_its_policy_and_nothing_else_does(
 def test_hostile_texts_are_shown_as_texts(watched: Watched, open_tab: Callable[..., Tab]) -> None:
     tab = open_tab(watched)
     page = tab.page
+    page.set_default_timeout(PATIENT_MS)
     texts = [text for text in TEXTS if text.strip() and "\0" not in text and text != "\ud800"]
     hostile = "\n".join(text for text in texts if len(text) < 1_000)
     page.fill("#draft-system", hostile)
@@ -163,6 +169,7 @@ def test_a_password_keeps_everybody_else_out(tmp_path: Path, open_tab: Callable[
         assert page.ask("GET", "/").status == 401
         assert page.ask("GET", "/config").status == 401
         tab = open_tab(page, http_credentials={"username": "me", "password": "correct horse"})
+        tab.page.set_default_timeout(PATIENT_MS)
         tab.ask("What is the capital of Japan?")
         assert tab.answer("A").strip()
         key = base64.b64encode(b"me:correct horse").decode()
