@@ -61,8 +61,13 @@ class Tab:
 
     def __init__(self, url: str, address: str) -> None:
         self.session = f"s{random.getrandbits(60):x}"
+        # A browser asks again where the server has just closed an idle connection; here none is kept.
         self.http = httpx.Client(
-            base_url=url, headers={"X-Forwarded-For": address}, timeout=60, trust_env=False
+            base_url=url,
+            headers={"X-Forwarded-For": address},
+            timeout=60,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
         self.alive = threading.Event()
         self.heart = httpx.Client(
