@@ -33,9 +33,17 @@ def check_name(name: str) -> str:
 
 def safe_name(wish: str) -> str:
     """The nearest name that a file can have; ``imported`` where nothing of the wish is left."""
-    name = re.sub(r"[^\w .+\-]+", "-", wish).strip(" .-+")
-    name = re.sub(r"-{2,}", "-", name)[:80]
+    name = re.sub(r"[^\w .+\-]+", "-", wish)
+    name = _trimmed(re.sub(r"-{2,}", "-", name))
+    stem, dot, rest = name.partition(".")
+    if stem.lower().rstrip() in _RESERVED:
+        name = _trimmed(f"{stem.rstrip()}-preset{dot}{rest}")
+    return name or "imported"
+
+
+def _trimmed(name: str) -> str:
+    """As long as a name may be, beginning with a letter or digit and ending with no sign but ``_``."""
+    name = name.lstrip(" .-+_")[:80]
     while len(name.encode(errors="replace")) > _MAX_NAME_BYTES:
         name = name[:-1]
-    name = name.rstrip(" .-+").lstrip("_") or "imported"
-    return f"{name}-preset" if name.lower().split(".")[0].rstrip() in _RESERVED else name
+    return name.rstrip(" .-+")

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from playground.errors import PresetError
@@ -252,6 +252,12 @@ def test_the_nearest_name_that_a_file_can_have(wish: str, name: str) -> None:
 
 
 @given(st.text(max_size=120))
+@example("_.a")
+@example("_ x")
+@example("con.x")
+@example("con-")
+@example(f"con{'+' * 90}x")
+@example(f"con.{'語' * 90}")
 def test_every_wish_becomes_a_name(wish: str) -> None:
     assert check_name(safe_name(wish))
 
