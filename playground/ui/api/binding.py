@@ -111,6 +111,9 @@ class Binding:
             except ValidationError as error:
                 log.warning("a call of %s could not be read: %s", call.name, problems(error))
                 return dumps({"error": self._strings("server.bad_request")})
+            except OSError as error:  # a path that no system takes, a disk that is full
+                log.warning("the call %s failed: %s", call.name, error)
+                return dumps({"error": self._strings("server.system", reason=error.strerror or "")})
             except Exception:
                 log.exception("the call %s failed", call.name)
                 return dumps({"error": self._strings("server.unexpected")})
