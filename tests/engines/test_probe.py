@@ -92,6 +92,15 @@ def test_the_engine_remembers_in_its_folder(
     assert machine() in next(iter(tunings))
 
 
+def test_a_tiny_model_is_held_to_one_thread_unless_told(tiny_path: Path) -> None:
+    for wished, given, threads in ((None, 8, 1), (4, 8, 8), (4, 0, 1)):
+        engine = LlamaCppEngine(EngineSpec(path=str(tiny_path), n_threads=wished))
+        assert engine._context.options.n_threads == (wished or 1)
+        engine.set_threads(given)
+        assert engine._context.threads == threads
+        engine.close()
+
+
 def test_a_fingerprint_is_of_the_content(tmp_path: Path) -> None:
     one, same, other = (tmp_path / name for name in ("a", "b", "c"))
     data = bytearray(range(256)) * 4096

@@ -34,6 +34,7 @@ class LlamaCppEngine(BatchedEngine):
         path = Path(spec.path)
         header = read_header(path)
         self._n_ctx = plan.choose_n_ctx(spec, header)
+        self._most_threads = plan.most_threads(spec, header)
         plan.check_memory(spec, header, path.name, self._n_ctx)
         self._model = Model(
             path,
@@ -74,8 +75,8 @@ class LlamaCppEngine(BatchedEngine):
         return self._context.native_s
 
     def set_threads(self, count: int) -> None:
-        """Use this many threads from the next step on; exact mode keeps its own."""
-        self._context.threads = max(1, count)
+        """Use this many threads from the next step on; exact mode keeps its own, and a tiny model one."""
+        self._context.threads = max(1, min(count, self._most_threads or count))
 
     def _free_all(self) -> None:
         """Free what is native; the loop has ended."""

@@ -61,20 +61,29 @@ def n_cells(spec: EngineSpec, header: GgufHeader, n_ctx: int) -> int:
 def choose_tuning(spec: EngineSpec, model: Model) -> Tuning:
     """The fastest layout as far as the spec leaves it open; remembered in the spec's folder."""
     file, key = _memory_of_tunings(spec, model.path, model.header)
-    return tune(model, _wishes(spec), remembered_in=file, key=key)
+    return tune(model, _wishes(spec, model.header), remembered_in=file, key=key)
 
 
 def expected_tuning(spec: EngineSpec, path: Path, header: GgufHeader) -> Tuning:
     """What ``choose_tuning`` will say, as far as that is known before the model is loaded."""
     file, key = _memory_of_tunings(spec, path, header)
-    wishes = _wishes(spec)
+    wishes = _wishes(spec, header)
     return recall(wishes, remembered_in=file, key=key) or wishes.default()
 
 
-def _wishes(spec: EngineSpec) -> Wishes:
+def most_threads(spec: EngineSpec, header: GgufHeader) -> int | None:
+    """The threads that a model too small to be probed is held to, unless the spec names them.
+
+    Its steps take some hundred microseconds, of which a second thread saves little; but on a busy machine
+    each waits for the other at every layer, until the system gives both a core at once.
+    """
+    return 1 if spec.n_threads is None and header.size_bytes < SMALLEST_PROBED_BYTES else None
+
+
+def _wishes(spec: EngineSpec, header: GgufHeader) -> Wishes:
     # The library quantizes V with flash attention alone.
     flash_attn = True if spec.v_type != "f16" else spec.flash_attn
-    return Wishes(flash_attn, spec.n_ubatch, spec.n_threads)
+    return Wishes(flash_attn, spec.n_ubatch, spec.n_threads or most_threads(spec, header))
 
 
 def _memory_of_tunings(spec: EngineSpec, path: Path, header: GgufHeader) -> tuple[Path | None, str]:
