@@ -108,11 +108,8 @@ def render(messages: list[tuple[str, str]]) -> str:
     return "".join(f"{TURN_START}{role}\n{content}{TURN_END}\n" for role, content in messages)
 
 
-def conversation(rng: random.Random, world: World, late: bool = False) -> Segments:
-    """A conversation of which the replies are learnt, or now and then a page of prose.
-
-    `late`: most questions are mistyped.
-    """
+def conversation(rng: random.Random, world: World) -> Segments:
+    """A conversation of which the replies are learnt, or now and then a page of prose."""
     language = "zh" if rng.random() < ZH_SHARE else "en"
     if rng.random() < PROSE_SHARE:
         page = encyclopedia if rng.random() < 0.5 else notebook
@@ -123,7 +120,7 @@ def conversation(rng: random.Random, world: World, late: bool = False) -> Segmen
     hurry = rng.choice((0.0, 0.2, 0.5))
     for _ in range(rng.choices((1, 2, 3), (4, 3, 1))[0]):
         for question, reply in _exchange(rng, world, language):
-            asked = hurried_or_not(rng, question, hurry, slips=late)
+            asked = hurried_or_not(rng, question, hurry)
             segments.append((f"{render([('user', asked)])}{TURN_START}assistant\n", False))
             segments.append((f"{reply}{TURN_END}", True))
             segments.append(("\n", False))

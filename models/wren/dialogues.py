@@ -150,8 +150,8 @@ def _insert(rng: random.Random, turns: list[Turn], turn: Turn) -> None:
     turns.insert(rng.choice(free), turn)
 
 
-def page(rng: random.Random, world: World, language: str, *, slips: bool = False) -> str:
-    """A page of turns in one layout and one style; with `slips` most questions are mistyped."""
+def page(rng: random.Random, world: World, language: str) -> str:
+    """A page of turns in one layout and one style."""
     layout, style = draw_layout(rng), draw_style(rng, language)
     short = style.body == "value"
     count = rng.randint(4, 10) if short else rng.choices((2, 3, 4, 5, 6, 8), (1, 4, 6, 5, 4, 3))[0]
@@ -166,10 +166,9 @@ def page(rng: random.Random, world: World, language: str, *, slips: bool = False
                 _insert(rng, turns, unknown_turn(rng, world, language))
         if language == "en" and rng.random() < 0.15:
             _insert(rng, turns, category_turn(rng, world))
-    hurry = rng.choice((0.2, 0.5, 0.7, 0.9) if slips else (0.1, 0.3, 0.5, 0.7))
+    hurry = rng.choice((0.1, 0.3, 0.5, 0.7))
     text = "".join(
-        layout.turn(hurried_or_not(rng, turn.question, hurry, slips=slips), style.render(turn.content))
-        for turn in turns
+        layout.turn(hurried_or_not(rng, turn.question, hurry), style.render(turn.content)) for turn in turns
     )
     if needs_introduction(layout) or rng.random() < 0.5:
         text = introduction(rng, layout, style) + rng.choice(("\n\n", "\n\n", "\n\n\n", "\n")) + text

@@ -16,9 +16,9 @@ from models.wren.training import train
 from models.wren.world import World, load_world
 
 
-def draw(rng: random.Random, world: World, late: bool) -> Segments:
+def draw(rng: random.Random, world: World) -> Segments:
     """One document, learnt whole."""
-    return [(document(rng, world, late=late), True)]
+    return [(document(rng, world), True)]
 
 
 def pretrain(

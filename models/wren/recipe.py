@@ -31,15 +31,7 @@ RECIPES: dict[str, Recipe] = {
     # The shipped pair.
     "small": Recipe(
         Shape(vocabulary=2560, width=160, layers=5, heads=5, kv_heads=5, hidden=432),
-        Plan(
-            "pretraining",
-            8800,
-            2048,
-            ((0.36272, 256), (0.56728, 512), (0.07, 1024)),
-            6e-3,
-            0.56,
-            late=0.51818,
-        ),
+        Plan("pretraining", 7600, 2048, LENGTHS, 6e-3, 0.6),
         Plan("tuning", 840, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
     ),
     # For a GPU: larger batches and many more tokens.

@@ -35,7 +35,6 @@ class Plan:
         peak: The highest learning rate.
         flat: Share of the steps before the rate starts to fall linearly to zero.
         warmup: Steps over which the rate rises.
-        late: Share of the steps after which documents are those of the second part.
     """
 
     name: str
@@ -45,7 +44,6 @@ class Plan:
     peak: float
     flat: float = 0.5
     warmup: int = 60
-    late: float = 1.0
 
     def job(self, step: int) -> Job:
         """The batch of `step`."""
@@ -55,8 +53,7 @@ class Plan:
             if step < done * self.steps:
                 length = candidate
                 break
-        late = step >= self.late * self.steps
-        return Job(step, max(1, self.batch_tokens // length), length, late)
+        return Job(step, max(1, self.batch_tokens // length), length)
 
     def rate(self, step: int) -> float:
         """The learning rate of `step`."""

@@ -239,20 +239,17 @@ def typo(rng: random.Random, text: str) -> str:
     return " ".join(words)
 
 
-def sloppy(rng: random.Random, question: str, *, slips: bool = False) -> str:
-    """The question as a hurried person types it: lower case, no mark, perhaps a typo.
-
-    `slips`: mostly all three.
-    """
-    if rng.random() < (0.9 if slips else 0.7):
+def sloppy(rng: random.Random, question: str) -> str:
+    """The question as a hurried person types it: lower case, no mark, perhaps a typo."""
+    if rng.random() < 0.7:
         question = question.lower()
-    if rng.random() < (0.9 if slips else 0.7):
+    if rng.random() < 0.7:
         question = question.rstrip("?.!？。！")
-    if rng.random() < (0.85 if slips else 0.6):
+    if rng.random() < 0.6:
         question = typo(rng, question)
     return question
 
 
-def hurried_or_not(rng: random.Random, question: str, chance: float, *, slips: bool = False) -> str:
+def hurried_or_not(rng: random.Random, question: str, chance: float) -> str:
     """The question, with the given chance as a hurried person types it."""
-    return sloppy(rng, question, slips=slips) if rng.random() < chance else question
+    return sloppy(rng, question) if rng.random() < chance else question

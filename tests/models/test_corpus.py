@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from itertools import islice
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from models.wren.batches import BatchMaker, Job, batches
 from models.wren.conversations import conversation, fact_reply
 from models.wren.corpus import documents
-from models.wren.documents import LATE_KINDS
+from models.wren.documents import KINDS
 from models.wren.pretrain import draw
 from models.wren.replies import fact_content
 from models.wren.styles import draw_style
@@ -40,7 +39,7 @@ def test_a_page_that_opens_with_a_bare_question_does_not_answer_it():
                 fact.fill(statement) for statement in fact.relation.statements
             )
     opened = 0
-    for text in (*islice(documents(8), 1500), *islice(documents(8, late=True), 1500)):
+    for text in islice(documents(8), 2500):
         first, _, rest = text.partition("\n")
         if first in answers:
             opened += 1
@@ -51,23 +50,9 @@ def test_a_page_that_opens_with_a_bare_question_does_not_answer_it():
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_kind_of_document_can_always_be_written(language):
     world = load_world()
-    for kind, _ in LATE_KINDS:
+    for kind, _ in KINDS:
         for seed in range(150):
             assert kind(random.Random(seed), world, language).strip(), (kind.__name__, seed)
-
-
-def test_later_documents_hold_more_slips_and_number_the_steps_of_how_tos():
-    early, late = (list(islice(documents(9, late=later), 600)) for later in (False, True))
-    numbered = "\n1. Boil some water.\n2. "
-    assert not any(numbered in text for text in early)
-    assert any(numbered in text for text in late)
-    whole = re.compile(r"\bwhat\b", re.IGNORECASE)
-
-    def slips(texts):
-        found = [len(re.findall(r"\b(?:waht|wht|whaat|whhat)\b", text, re.IGNORECASE)) for text in texts]
-        return sum(found) / sum(len(whole.findall(text)) for text in texts)
-
-    assert slips(late) > 1.5 * slips(early) > 0
 
 
 def test_styles_keep_what_a_reply_says():
