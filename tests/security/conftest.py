@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.ui.conftest import START_S, Server, browser, fake_home, free_port, kept_context, open_tab
+from tests.ui.conftest import START_S, Server, fake_home, free_port, open_tab
 
-__all__ = ["browser", "kept_context", "open_tab"]
+__all__ = ["open_tab"]
 
 ROOT = Path(__file__).parent.parent.parent
 CANARY = "canary-7f3a91-must-not-be-seen"

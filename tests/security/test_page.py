@@ -184,3 +184,4 @@ def test_a_password_keeps_everybody_else_out(tmp_path: Path, open_tab: Callable[
         assert "What is a wren?" in done.stdout, done.stderr[-2000:]
         assert "correct horse" not in page.log.read_text()
         assert urlsplit(page.url).hostname == "127.0.0.1"
+        tab.page.close()  # before its server is

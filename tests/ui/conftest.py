@@ -1,4 +1,4 @@
-"""A real browser on the real page: one browser and one server a session, a fresh context a test."""
+"""The real page in a real browser: one server a session, and a tab of its own for each test."""
 
 from __future__ import annotations
 
@@ -15,21 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.presets.hub_server import SmallHub
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 START_S = 90
 PRESET = """
 schema: 1
@@ -82,16 +71,6 @@ class PresetServer(Server):
     def own(self, name: str) -> Path:
         """The file of a person's own preset."""
         return self.home / "presets" / f"{name}.yaml"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, "Chromium is needed: apt-get install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield running
-        running.close()
 
 
 def free_port() -> int:
@@ -214,14 +193,6 @@ class Tab:
     def prompt(self, side: str) -> str:
         """The exact prompt, as shown (``textContent`` keeps white space)."""
         return self.page.locator(f"[data-side={side}] .prompt-text").evaluate("e => e.textContent")
-
-
-@pytest.fixture(scope="session")
-def kept_context(browser: Browser) -> Iterator[BrowserContext]:
-    """A context whose cache outlives a test: a page that was loaded before loads in half the time."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context
-    context.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 // On a Space: what is not offered is hidden, and presets that a visitor saves stay in their browser.
 //
-// `server.space` is null on a person's own machine, where all of this lets everything pass.
+// The server's space is null on a person's own machine, where all of this lets everything pass.
 
 import { server } from './store.js';
 import { t } from './text.js';
