@@ -29,6 +29,9 @@ def shift(
     questions: Annotated[Path | None, typer.Option(help="A data file of questions instead of one.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most questions of the file.")] = 100,
     kl: Annotated[bool, typer.Option("--kl/--no-kl", help="Compare whole distributions too.")] = True,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Score each text alone: the same numbers each time, slower.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every position here.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page to look at here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -43,7 +46,7 @@ def shift(
         behind = None if preset == "none" else workbench.presets.load(preset)
         reports = []
         for i, text in enumerate(asked, 1):
-            reports.append(_report(workbench, base, aligned, behind, text, kl=kl))
+            reports.append(_report(workbench, base, aligned, behind, text, kl=kl, exact=exact))
             if len(asked) > 1:
                 typer.echo(f"\r{i} of {len(asked)} questions", err=True, nl=i == len(asked))
         if csv is not None:
@@ -88,17 +91,24 @@ def _questions(question: str | None, path: Path | None, limit: int) -> list[str]
 
 
 def _report(
-    workbench: Workbench, base: str, aligned: str, preset: Preset | None, question: str, *, kl: bool
+    workbench: Workbench,
+    base: str,
+    aligned: str,
+    preset: Preset | None,
+    question: str,
+    *,
+    kl: bool,
+    exact: bool,
 ) -> ShiftReport:
     from playground.experiments.shift import aligned_answer, bare_context, measure_shift, preset_context
     from playground.services import SideSpec
 
     renderer = workbench.assistant(SideSpec(aligned, "none")).renderer
-    answer = aligned_answer(workbench.engine(aligned), renderer, question, full=kl)
+    answer = aligned_answer(workbench.engine(aligned), renderer, question, full=kl, exact=exact)
     contexts = {"bare": bare_context(question)}
     if preset is not None:
         contexts[preset.name] = preset_context(preset, question)
-    return measure_shift(workbench.engine(base), answer, contexts)
+    return measure_shift(workbench.engine(base), answer, contexts, exact=exact)
 
 
 def _print_one(report: ShiftReport) -> None:

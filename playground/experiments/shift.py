@@ -130,9 +130,10 @@ def aligned_answer(
     *,
     max_tokens: int = 256,
     full: bool = False,
+    exact: bool = False,
     cancel: Cancel | None = None,
 ) -> AlignedAnswer:
-    """The aligned model's greedy answer, scored by itself.
+    """The aligned model's greedy answer, scored by itself; ``exact`` as in ``Engine.score``.
 
     Raises:
         EngineError: It failed, or wrote nothing.
@@ -144,7 +145,7 @@ def aligned_answer(
         raise EngineError(reply.error or "The aligned model failed.")
     if not reply.text:
         raise EngineError("The aligned model wrote no answer; there is nothing to score.")
-    scores = engine.score(prompt.pieces, [Piece(reply.text, _ANSWER)], full=full, cancel=cancel)
+    scores = engine.score(prompt.pieces, [Piece(reply.text, _ANSWER)], full=full, exact=exact, cancel=cancel)
     return AlignedAnswer(question, reply.text, scores)
 
 
@@ -154,9 +155,12 @@ def measure_shift(
     contexts: Mapping[str, Prompt],
     *,
     top: int = 5,
+    exact: bool = False,
     cancel: Cancel | None = None,
 ) -> ShiftReport:
     """The answer under the base model in every context. KL where ``answer`` was scored in full.
+
+    ``exact`` takes exact mode: the same numbers each time, and no prefix shared between contexts.
 
     Raises:
         ContextLengthError: A context and the answer do not fit the base model.
@@ -169,7 +173,7 @@ def measure_shift(
     same = True
     full = answer.scores.full is not None
     for name, prompt in contexts.items():
-        scores = base.score(prompt.pieces, target, top=top, full=full, cancel=cancel)
+        scores = base.score(prompt.pieces, target, top=top, full=full, exact=exact, cancel=cancel)
         # The context may change how the answer's first bytes are cut; then positions do not correspond.
         fits = [t.id for t in scores.tokens] == aligned_ids and [
             t.bytes for t in scores.tokens

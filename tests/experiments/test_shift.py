@@ -149,16 +149,16 @@ def test_ranks_entropies_and_divergences_equal_a_plain_uncached_loop(
 def test_llama_cpp_gives_the_same_picture(
     native: tuple[Engine, Engine], in_torch: tuple[Engine, Engine]
 ) -> None:
-    """Ranks equal wherever the log-probabilities around them differ by more than rounding does.
+    """In exact mode within 0.01, and ranks equal wherever the log-probabilities around them differ by more.
 
-    The KV cache in f16 costs up to 0.015 at a token of probability 0.002 (0.0098 with f32, which is not used:
-    it makes greedy answers depend on their company).
+    Beside other work the KV is in f16, which costs up to 0.0135: in f32 greedy answers would depend on their
+    company. Exact mode has none.
     """
     differences: list[float] = []
     for question in QUESTIONS:
         answer = _answer(in_torch[1], question)
         contexts = {"bare": bare_context(question)}
-        ours = measure_shift(native[0], answer, contexts, top=5).contexts[0].positions
+        ours = measure_shift(native[0], answer, contexts, top=5, exact=True).contexts[0].positions
         theirs = measure_shift(in_torch[0], answer, contexts, top=5).contexts[0].positions
         for a, b in zip(ours, theirs, strict=True):
             assert a.token.id == b.token.id
@@ -168,8 +168,8 @@ def test_llama_cpp_gives_the_same_picture(
             gaps = [abs(x.logprob - b.token.logprob) for x in b.token.alternatives if x.id != b.token.id]
             if b.token.rank is not None and b.token.rank <= 4 and min(gaps) > 0.02:
                 assert a.token.rank == b.token.rank
-    assert np.quantile(differences, 0.99) < 0.01
-    assert max(differences) < 0.02
+    assert len(differences) > 400
+    assert max(differences) < 0.01
 
 
 def test_examples_in_the_aligned_models_own_manner_take_its_shift_over(

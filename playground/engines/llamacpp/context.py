@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class ContextOptions:
         n_batch: Most tokens of one decode. n_ubatch: of one native pass.
         n_threads: Threads for native work.
         flash_attn: Whether flash attention is used.
-        k_type, v_type: Precision of the KV cache.
+        k_type, v_type: Precision of the KV cache; f32 only for exact mode's.
     """
 
     n_cells: int
@@ -41,8 +42,8 @@ class ContextOptions:
     n_ubatch: int
     n_threads: int
     flash_attn: bool
-    k_type: KvType = "f16"
-    v_type: KvType = "f16"
+    k_type: KvType | Literal["f32"] = "f16"
+    v_type: KvType | Literal["f32"] = "f16"
 
     @property
     def idle_is_free(self) -> bool:

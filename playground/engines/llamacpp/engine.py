@@ -89,6 +89,6 @@ class LlamaCppEngine(BatchedEngine):
 
     def _open_exact(self) -> Context:
         """The context of exact mode; called in the loop's thread."""
-        options = plan.exact_layout(self._n_ctx, CHUNK, self._context.options.n_threads)
+        options = plan.exact_layout(self._model.header, self._n_ctx, CHUNK, self._context.options.n_threads)
         self._exact_context = Context(self._model, options)
         return self._exact_context

@@ -17,6 +17,7 @@ from playground.errors import ModelLoadError
 
 # A smaller model answers at once either way, and should load at once too.
 SMALLEST_PROBED_BYTES = 32 * 2**20
+_MOST_EXACT_BYTES = 256 * 2**20
 # Room for several texts at once: four contexts, as far as they take no more than this.
 _KV_BYTES = 512 * 2**20
 _GRANULE = 256
@@ -109,8 +110,13 @@ def layout(spec: EngineSpec, header: GgufHeader, n_ctx: int, tuning: Tuning) -> 
     )
 
 
-def exact_layout(n_ctx: int, chunk: int, n_threads: int) -> ContextOptions:
-    """The layout of exact mode: one text, whole chunks, nothing that a probe has found."""
+def exact_layout(header: GgufHeader, n_ctx: int, chunk: int, n_threads: int) -> ContextOptions:
+    """The layout of exact mode: one text, whole chunks, nothing that a probe has found.
+
+    Its KV is in f32 where that takes little: rounding it to f16 is a good part of what llama.cpp's floats
+    differ by from transformers' (docs/log.md), and a text alone needs nothing that rounding would hide.
+    """
+    wide = 2 * header.kv_bytes_per_token() * n_ctx <= _MOST_EXACT_BYTES
     return ContextOptions(
         n_cells=-(-n_ctx // _GRANULE) * _GRANULE,
         n_seqs=1,
@@ -118,6 +124,8 @@ def exact_layout(n_ctx: int, chunk: int, n_threads: int) -> ContextOptions:
         n_ubatch=chunk,
         n_threads=n_threads,
         flash_attn=False,
+        k_type="f32" if wide else "f16",
+        v_type="f32" if wide else "f16",
     )
 
 
