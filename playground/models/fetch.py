@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -113,8 +112,11 @@ def fetch(order: Order, report: Callable[[Report], None]) -> Path:
             report(Planned([file.name for file in files], gathered, repository.commit, total, here))
             _check_space(folder, total - here)
             bar = _Bar(report, here)
-            for file in missing:
-                _fetch_file(folder, name, repository.commit, file, bar)
+            try:
+                for file in missing:
+                    _fetch_file(folder, name, repository.commit, file, bar)
+            finally:
+                bar.close()
             _tidy(folder / _PARTS)
     return folder / files[-1].name if order.reference.is_gguf else folder
 
@@ -186,24 +188,40 @@ def _check_space(folder: Path, needed: int) -> None:
 
 
 class _Bar:
-    """Counts bytes for ``report``, not more often than a person can see."""
+    """Counts bytes for ``report``, not more often than a person can see, the last count of a burst included."""
 
     def __init__(self, report: Callable[[Report], None], done: int) -> None:
         self._report = report
         self._done = done
-        self._said = 0.0
+        self._lock = threading.Lock()
+        self._later: threading.Timer | None = None
 
     def add(self, count: int) -> None:
         """Some bytes came, or were taken back."""
-        self._done += count
-        now = time.monotonic()
-        if now - self._said > _REPORT_S:
-            self._said = now
-            self._report(Progress(self._done))
+        with self._lock:
+            self._done += count
+            if self._later is None:
+                self._later = threading.Timer(_REPORT_S, self._say)
+                self._later.daemon = True
+                self._later.start()
 
     def checking(self) -> None:
         """A file came whole."""
+        self.close()
         self._report(Progress(self._done, checking=True))
+
+    def close(self) -> None:
+        """Say nothing more of what came so far."""
+        with self._lock:
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
+
+    def _say(self) -> None:
+        with self._lock:
+            if self._later is threading.current_thread():
+                self._later = None
+                self._report(Progress(self._done))
 
 
 def _fetch_file(folder: Path, repository: str, commit: str, file: HubFile, bar: _Bar) -> None:

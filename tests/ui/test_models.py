@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,7 +58,6 @@ class Gate:
         self._hub, self._from = hub, size // 2
 
     def __call__(self, sent: int) -> None:
-        time.sleep(0.03)  # as a line does: a downloader that got all at once tells of the first piece alone
         while sent > self._from and not self.open.wait(0.05) and not self._hub.closing.is_set():
             continue
 
