@@ -188,7 +188,7 @@ def _check_space(folder: Path, needed: int) -> None:
 
 
 class _Bar:
-    """Counts bytes for ``report``, not more often than a person can see, the last count of a burst included."""
+    """Counts bytes for ``report``, as often as a person can see; the last count of a burst, too."""
 
     def __init__(self, report: Callable[[Report], None], done: int) -> None:
         self._report = report
