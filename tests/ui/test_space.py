@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from playwright.sync_api import Browser
 
 from playground.space.config import FILE_NAME, Limits, SpaceConfig, config_text, read_config
 from playground.space.export import export
@@ -118,6 +119,22 @@ def test_another_visitor_sees_none_of_it(open_tab: Callable[..., Tab], space: Sp
     assert "friendly" in keeps(other)
 
 
+def test_a_full_space_says_so_and_a_closed_tab_makes_room(
+    open_tab: Callable[..., Tab], browser: Browser, space: Space
+) -> None:
+    newcomer = browser.new_context().request
+    tabs = []
+    for _ in range(3):
+        # A program that has gone is noticed at its next heartbeat, of which there is one every 15 s.
+        wait_until(lambda: newcomer.get(space.server.url).ok, 40)
+        tabs.append(open_tab(space.server))
+    wait_until(lambda: newcomer.get(space.server.url).status == 503, 10)
+    assert "is full" in newcomer.get(space.server.url).text()
+    tabs[2].page.close()
+    wait_until(lambda: newcomer.get(space.server.url).ok, 40)
+    newcomer.dispose()
+
+
 def test_programs_are_let_in_within_the_limits(space: Space) -> None:
     client = Client(space.server.url, verbose=False, headers={"X-Forwarded-For": "9.9.9.9"})
     answer = client.predict("What is the capital of Japan?", "wren/instruct", "none", api_name="/ask")
@@ -144,15 +161,6 @@ def test_programs_are_let_in_within_the_limits(space: Space) -> None:
     another = Client(space.server.url, verbose=False, headers={"X-Forwarded-For": "8.8.8.8"})
     assert another.predict("hi", "wren/instruct", "none", api_name="/ask")["text"]
     another.close()
-
-
-def test_a_full_space_says_so_and_a_closed_tab_makes_room(open_tab: Callable[..., Tab], space: Space) -> None:
-    tabs = [open_tab(space.server) for _ in range(3)]
-    newcomer = tabs[0].context.request
-    wait_until(lambda: newcomer.get(space.server.url).status == 503, 10)
-    assert "is full" in newcomer.get(space.server.url).text()
-    tabs[2].page.close()
-    wait_until(lambda: newcomer.get(space.server.url).ok, 10)
 
 
 @pytest.fixture(scope="module")
