@@ -155,7 +155,7 @@ def _turns(folder: Path) -> list[Finding]:
     for name in (*record.named(ending=":friendly"), *record.named(ending="instruct:none")):
         first, second = (record.values("right", turn=turn).get(name, {}) for turn in (1, 2))
         gap = paired(second, first, seed=record.plan.seed)
-        found.append(judged("Second turns are worse than first ones", URIAL, gap, "less", f"`right`, {name}"))
+        found.append(judged("Second turns are worse than first ones", EPFL, gap, "less", f"`right`, {name}"))
     return found
 
 
@@ -319,7 +319,7 @@ CLAIMS: tuple[tuple[str, Callable[[Path], Finding | list[Finding]]], ...] = (
     ("k-invented", _k_invented),
     ("corrupt", _corrupt),
     ("order", _range("The order of the examples matters", LU, "more")),
-    ("system", _range("The system text alone changes little", URIAL, "hardly")),
+    ("system", _range("The system text alone changes little", "expected", "hardly")),
     ("template", _range("The template changes little", "expected", "hardly")),
     ("decoding", _range("Decoding matters much for a base model", EPFL, "more")),
     ("search", _search),
