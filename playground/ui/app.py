@@ -21,10 +21,11 @@ from playground.ui.api import PageApi, default_sides
 from playground.ui.api.binding import read_request
 from playground.ui.gate import Caller, Gate, OpenGate
 from playground.ui.guard import page_guard
-from playground.ui.islands import STATIC_PATH, island
+from playground.ui.islands import island
+from playground.ui.page_files import page_head, page_routes, static_folder
 from playground.ui.public import PublicApi
 from playground.ui.redaction import plain_log
-from playground.ui.serving import bypass_proxy, check_port, page_routes, static_folder
+from playground.ui.serving import bypass_proxy, check_port
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
@@ -193,16 +194,3 @@ def launch(
         pass
     finally:
         app.close(verbose=False)
-
-
-def page_head() -> str:
-    """Links to the page's own stylesheets, and to its modules so that they are fetched side by side.
-
-    Modules in folders below are those of pages that are fetched when they are first opened.
-    """
-    names = (path.stem for path in static_folder().glob("css/*.css"))
-    sheets = sorted(names, key=lambda name: (name != "base", name))
-    links = [f'<link rel="stylesheet" href="{STATIC_PATH}/css/{name}.css">' for name in sheets]
-    modules = sorted(path.name for path in static_folder().glob("*.js"))
-    links += [f'<link rel="modulepreload" href="{STATIC_PATH}/{name}">' for name in modules]
-    return "\n".join(links)

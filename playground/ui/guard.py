@@ -24,7 +24,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.ui.access import WILDCARD_HOSTS, Guesses, is_address
-from playground.ui.islands import STATIC_PATH
+from playground.ui.page_files import STATIC_PATH, cache_control
 from playground.ui.strings import Strings
 
 MAX_REQUEST_BYTES = 32_000_000
@@ -241,8 +241,8 @@ class PageGuard:
                 headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
                 if not self._rules.framed_by:
                     headers["X-Frame-Options"] = "DENY"
-                if path.startswith(f"/{STATIC_PATH}/"):
-                    headers["Cache-Control"] = "no-cache"  # revalidated, so an upgrade shows at once
+                if message["status"] in (200, 304) and (kept := cache_control(path)):
+                    headers["Cache-Control"] = kept
             await send(message)
 
         return secured

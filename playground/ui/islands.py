@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 
 import gradio as gr
 
-STATIC_PATH = "page"
-"""Where the static folder is mounted, relative to the page's own address."""
+from playground.ui.page_files import page_path
 
 _MOUNT = """
 import(new URL("{path}/{module}.js", document.baseURI).href)
@@ -32,7 +31,7 @@ def island(name: str, *, module: str | None = None, calls: Sequence[Callable[[st
     return gr.HTML(
         value="",
         html_template="<div></div>",
-        js_on_load=_MOUNT.format(path=STATIC_PATH, name=name, module=module or name),
+        js_on_load=_MOUNT.format(path=page_path(), name=name, module=module or name),
         apply_default_css=False,
         elem_id=name,
         elem_classes=["island"],

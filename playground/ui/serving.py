@@ -1,40 +1,14 @@
-"""What is served beside Gradio's own: the page's static files, its texts, and the port for them."""
+"""Where the page is served: its port, and the way to it past a proxy."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-from importlib import resources
-from pathlib import Path
-
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from playground.errors import PlaygroundError
 from playground.ui.access import WILDCARD_HOSTS
-from playground.ui.islands import STATIC_PATH
-from playground.ui.strings import CATALOG_NAME, Strings, catalog_json
-
-
-def static_folder() -> Path:
-    """The folder of the page's scripts and styles."""
-    return Path(str(resources.files("playground.ui").joinpath("static")))
-
-
-def page_routes() -> list[BaseRoute]:
-    """Routes of the page's own files."""
-    catalog = catalog_json()
-
-    async def strings(request: Request) -> Response:
-        return Response(catalog, media_type="application/json")
-
-    return [
-        Route(f"/{STATIC_PATH}/{CATALOG_NAME}", strings),
-        Mount(f"/{STATIC_PATH}", StaticFiles(directory=static_folder())),
-    ]
+from playground.ui.strings import Strings
 
 
 def bypass_proxy() -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from playground.ui.page_files import page_path
 from tests.ui.conftest import Tab
 from tests.ui.test_sides import questions
 
@@ -101,14 +102,15 @@ def test_the_list_of_keys_is_the_table(tab: Tab) -> None:
 
 def test_a_key_cannot_have_two_meanings(tab: Tab) -> None:
     problem = tab.page.evaluate(
-        """async () => {
-          const { register } = await import('./page/keys.js');
+        """async (files) => {
+          const { register } = await import(`./${files}/keys.js`);
           try {
             register({ keys: ['?'], group: 'page', label: 'keys.list', run: () => {} });
           } catch (error) {
             return error.message;
           }
-        }"""
+        }""",
+        page_path(),
     )
     assert problem == "'?' has two meanings"
 

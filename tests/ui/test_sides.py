@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from playground.ui.page_files import page_path
 from tests.ui.conftest import Server, Tab
 
 LENGTHS = "() => [...document.querySelectorAll('.turn .answer')].map((e) => e.textContent.length)"
@@ -250,7 +251,8 @@ def test_what_a_model_is_and_lacks_is_said(tab: Tab) -> None:
     model = {"title": "X", "status": "ready", "parameters": 1, "n_ctx": 8, "load_s": 1}
     model |= {"device": "cuda:0", "dtype": "bfloat16", "lacks": {}, "estimated_counts": True}
     facts = tab.page.evaluate(
-        "async (model) => (await import('./page/capabilities.js')).factsOf(model)", model
+        "async ([files, model]) => (await import(`./${files}/capabilities.js`)).factsOf(model)",
+        [page_path(), model],
     )
     assert facts[2:] == [
         "runs on cuda:0 · bfloat16",
