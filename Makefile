@@ -55,8 +55,10 @@ check: $(VENV)/.test-installed
 audit: $(VENV)/.test-installed
 	$(BIN)/pip-audit --strict --skip-editable --progress-spinner off
 
+# Tests of one file stay in one process, since they share servers and models.
+JOBS ?= 2
 test: check browser
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 format: $(VENV)/.test-installed
 	$(BIN)/ruff check --fix .
