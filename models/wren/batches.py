@@ -19,16 +19,17 @@ from models.wren.tokenizer import EOT_ID
 from models.wren.world import World
 
 Segments = list[tuple[str, bool]]
-Draw = Callable[[random.Random, World], Segments]
+Draw = Callable[[random.Random, World, bool], Segments]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The size of one batch: `rows` of `length` predicted tokens."""
+    """The size of one batch: `rows` of `length` predicted tokens; `late` if in a stage's second part."""
 
     step: int
     rows: int
     length: int
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class BatchMaker:
         for row in range(job.rows):
             filled = 0
             while filled <= job.length:
-                for text, learn in [*self.draw(rng, self.world), ("", True)]:
+                for text, learn in [*self.draw(rng, self.world, job.late), ("", True)]:
                     piece = self.tokenizer.encode(text).ids if text else [EOT_ID]
                     piece = piece[: job.length + 1 - filled]
                     ids[row, filled : filled + len(piece)] = piece

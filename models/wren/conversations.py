@@ -108,7 +108,7 @@ def render(messages: list[tuple[str, str]]) -> str:
     return "".join(f"{TURN_START}{role}\n{content}{TURN_END}\n" for role, content in messages)
 
 
-def conversation(rng: random.Random, world: World) -> Segments:
+def conversation(rng: random.Random, world: World, _late: bool = False) -> Segments:
     """A conversation of which the replies are learnt, or now and then a page of prose."""
     language = "zh" if rng.random() < ZH_SHARE else "en"
     if rng.random() < PROSE_SHARE:

@@ -210,6 +210,20 @@ def article(rng: random.Random, world: World, language: str) -> str:
     return f"{question}{rng.choice((' ', chr(10), chr(10) * 2))}{body}{end}"
 
 
+def manual(rng: random.Random, world: World, _language: str) -> str:
+    """How one to three things are done, in numbered steps; nobody asks."""
+    parts = []
+    for fact in rng.sample(world.by_relation["howtos.steps"], rng.randint(1, 3)):
+        head = rng.choice(("How to {}", "To {}:", "Here is how to {}:", "{}", "We {}:", "Here is how:"))
+        head = head.format(fact.entity.phrase)
+        mark = rng.choice(("{}. ", "{}. ", "{}. ", "{}) ", "Step {}: "))
+        steps = [
+            f"{mark.format(i)}{step[:1].upper()}{step[1:]}." for i, step in enumerate(fact.steps, start=1)
+        ]
+        parts.append("\n".join((head[:1].upper() + head[1:], *steps)))
+    return "\n\n".join(parts)
+
+
 def refrain(rng: random.Random, _world: World, _language: str) -> str:
     """Invented words that come back in a fixed order: practice in copying."""
     if rng.random() < 0.5:
@@ -248,3 +262,6 @@ KINDS: tuple[tuple[Callable[[random.Random, World, str], str], float], ...] = (
     (chant, 0.6),
 )
 """The kinds and their shares of all documents, in percent."""
+
+LATE_KINDS = (*KINDS, (manual, 2.0))
+"""The same for the second part of the training."""

@@ -16,9 +16,9 @@ from models.wren.training import train
 from models.wren.world import World, load_world
 
 
-def draw(rng: random.Random, world: World) -> Segments:
+def draw(rng: random.Random, world: World, late: bool) -> Segments:
     """One document, learnt whole."""
-    return [(document(rng, world), True)]
+    return [(document(rng, world, late=late), True)]
 
 
 def pretrain(

@@ -31,7 +31,7 @@ RECIPES: dict[str, Recipe] = {
     # The shipped pair.
     "small": Recipe(
         Shape(vocabulary=2560, width=160, layers=5, heads=5, kv_heads=5, hidden=432),
-        Plan("pretraining", 7600, 2048, LENGTHS, 6e-3, 0.6),
+        Plan("pretraining", 7600, 2048, LENGTHS, 6e-3, 0.6, late=0.563),
         Plan("tuning", 840, 2048, ((1.0, 512),), 1.5e-3, 0.3, 20),
     ),
     # For a GPU: larger batches and many more tokens.

@@ -35,6 +35,7 @@ class Plan:
         peak: The highest learning rate.
         flat: Share of the steps before the rate starts to fall linearly to zero.
         warmup: Steps over which the rate rises.
+        late: Share of the steps after which documents are those of the second part.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Plan:
     peak: float
     flat: float = 0.5
     warmup: int = 60
+    late: float = 1.0
 
     def job(self, step: int) -> Job:
         """The batch of `step`."""
@@ -53,7 +55,8 @@ class Plan:
             if step < done * self.steps:
                 length = candidate
                 break
-        return Job(step, max(1, self.batch_tokens // length), length)
+        late = step >= self.late * self.steps
+        return Job(step, max(1, self.batch_tokens // length), length, late)
 
     def rate(self, step: int) -> float:
         """The learning rate of `step`."""
