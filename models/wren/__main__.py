@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from models.wren.recipe import RECIPES
+from models.wren.recipe import RECIPES, SEED
 
 
 def cache_folder() -> Path:
@@ -27,6 +28,8 @@ def main() -> None:
     """Run the steps that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m models.wren", description=__doc__)
     parser.add_argument("--size", choices=sorted(RECIPES), default="small")
+    parser.add_argument("--seed", type=int, default=SEED, help="of corpus, tokenizer and weights")
+    parser.add_argument("--steps", type=int, help="of the pretraining, in place of the size's own")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
     parser.add_argument("--workers", type=int, default=0, help="processes that write documents")
@@ -37,8 +40,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    recipe = RECIPES[options.size]
-    folder = cache_folder() / options.size
+    recipe = replace(RECIPES[options.size], seed=options.seed)
+    if options.steps:
+        recipe = replace(recipe, pretraining=replace(recipe.pretraining, steps=options.steps))
+    folder = cache_folder() / (options.size if options.seed == SEED else f"{options.size}-{options.seed}")
     compiled = not options.no_compile
     if options.only in (None, "pretrain"):
         from models.wren.pretrain import pretrain

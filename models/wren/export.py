@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.wren.network import Llama, Shape
-from models.wren.recipe import SEED, Recipe
+from models.wren.recipe import Recipe
 from models.wren.tokenizer import (
     END_OF_TEXT,
     EOT_ID,
@@ -187,9 +187,10 @@ def export_model(model: Llama, tokenizer: Tokenizer, folder: Path, *, chat: bool
 
 
 def export_pair(recipe: Recipe, folder: Path, out: Path, *, base_checkpoint: Path | None = None) -> None:
-    """Write both models of the checkpoints in `folder` to `out`."""
-    tokenizer = load_or_train(folder, SEED, recipe.shape.vocabulary)
+    """Write the models of the checkpoints in `folder` to `out`: the base, and the instruct if tuned."""
+    tokenizer = load_or_train(folder, recipe.seed, recipe.shape.vocabulary)
     base = load_base(recipe, folder, base_checkpoint)
     export_model(base, tokenizer, out, chat=False)
-    instruct = load_base(recipe, folder, folder / f"{recipe.tuning.name}.pt")
-    export_model(instruct, tokenizer, out, chat=True)
+    tuned = folder / f"{recipe.tuning.name}.pt"
+    if tuned.exists():
+        export_model(load_base(recipe, folder, tuned), tokenizer, out, chat=True)

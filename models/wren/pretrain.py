@@ -10,7 +10,7 @@ import torch
 from models.wren.batches import BatchMaker, Segments
 from models.wren.corpus import document
 from models.wren.network import Llama
-from models.wren.recipe import SEED, Recipe
+from models.wren.recipe import Recipe
 from models.wren.tokenizer import load_or_train
 from models.wren.training import train
 from models.wren.world import World, load_world
@@ -25,10 +25,10 @@ def pretrain(
     recipe: Recipe, folder: Path, *, device: str = "cpu", compiled: bool = True, workers: int = 0
 ) -> Llama:
     """The base model, trained or read from `folder`."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(recipe.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = load_or_train(folder, SEED, recipe.shape.vocabulary)
-    maker = BatchMaker(tokenizer, load_world(), draw, SEED)
+    tokenizer = load_or_train(folder, recipe.seed, recipe.shape.vocabulary)
+    maker = BatchMaker(tokenizer, load_world(), draw, recipe.seed)
     return train(
         Llama(recipe.shape),
         maker,

@@ -12,11 +12,12 @@ SEED = 2312
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A model's shape and how its stages are trained."""
+    """A model's shape and how its stages are trained, from which seed."""
 
     shape: Shape
     pretraining: Plan
     tuning: Plan
+    seed: int = SEED
 
 
 LENGTHS = ((0.42, 256), (0.51, 512), (0.07, 1024))

@@ -9,7 +9,7 @@ import torch
 from models.wren.batches import BatchMaker
 from models.wren.conversations import conversation
 from models.wren.network import Llama
-from models.wren.recipe import SEED, Recipe
+from models.wren.recipe import Recipe
 from models.wren.tokenizer import load_or_train
 from models.wren.training import train
 from models.wren.world import load_world
@@ -33,9 +33,9 @@ def tune(
     workers: int = 0,
 ) -> Llama:
     """The instruct model: `base` tuned in place, with checkpoints in `folder`."""
-    torch.manual_seed(SEED)
-    tokenizer = load_or_train(folder, SEED, recipe.shape.vocabulary)
-    maker = BatchMaker(tokenizer, load_world(), conversation, SEED + 1)
+    torch.manual_seed(recipe.seed)
+    tokenizer = load_or_train(folder, recipe.seed, recipe.shape.vocabulary)
+    maker = BatchMaker(tokenizer, load_world(), conversation, recipe.seed + 1)
     return train(
         base,
         maker,
