@@ -32,10 +32,10 @@ def static_folder() -> Path:
 @cache
 def page_path() -> str:
     """The address of the files as they are now, relative to the page's own: ``page/<fingerprint>``."""
-    digest = blake2b(catalog_json().encode(), digest_size=8)
+    digest = blake2b(catalog_json().encode(), digest_size=6)
     for path in sorted(path for path in static_folder().rglob("*") if path.is_file()):
         digest.update(path.relative_to(static_folder()).as_posix().encode() + b"\0" + path.read_bytes())
-    return f"{STATIC_PATH}/{digest.hexdigest()}"
+    return f"{STATIC_PATH}/{int.from_bytes(digest.digest())}"
 
 
 def cache_control(path: str) -> str | None:
@@ -70,7 +70,7 @@ def page_routes() -> list[BaseRoute]:
     async def style(request: Request) -> Response:
         return Response(styles, media_type="text/css")
 
-    below = f"/{STATIC_PATH}/{{fingerprint}}"
+    below = f"/{STATIC_PATH}/{{fingerprint:int}}"
     return [
         Route(f"{below}/{CATALOG_NAME}", texts),
         Route(f"{below}/{_STYLES}", style),

@@ -112,6 +112,7 @@ PATHS = (
     "/gradio_api/file/{}",
     "/gradio_api/stream/a/b/1/{}.ts",
     "/page/{}",
+    "/page/1/{}",
     "/assets/{}",
     "/static/{}",
     "/svelte/{}",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from playground.ui.page_files import page_path
 from tests.security.conftest import Watched, start
 from tests.security.hostile import TEXTS
 from tests.ui.conftest import Tab, free_port
@@ -115,7 +116,7 @@ class _OtherSite(BaseHTTPRequestHandler):
             json: () => fetch('{self.goal}gradio_api/queue/join', {{method: 'POST',
               headers: {{'Content-Type': 'application/json'}}, body: '{{}}'}}).then((a) => a.text()),
             script: () => new Promise((done, fail) => {{ const s = document.createElement('script');
-              s.src = '{self.goal}page/dom.js'; s.onload = done; s.onerror = fail;
+              s.src = '{self.goal}{page_path()}/dom.js'; s.onload = done; s.onerror = fail;
               document.body.append(s); }}),
             frame: () => new Promise((done) => {{ const f = document.createElement('iframe');
               f.src = '{self.goal}'; f.onload = () => done('framed'); document.body.append(f); }}),

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
+from playground.ui.page_files import page_path
 from tests.presets.hub_server import SmallHub
 
 START_S = 90
@@ -71,6 +72,11 @@ class PresetServer(Server):
     def own(self, name: str) -> Path:
         """The file of a person's own preset."""
         return self.home / "presets" / f"{name}.yaml"
+
+
+def module(path: str) -> str:
+    """JavaScript that imports one of the page's modules."""
+    return f"import(new URL('{page_path()}/{path}', document.baseURI).href)"
 
 
 def free_port() -> int:

@@ -16,7 +16,7 @@ from playground.presets.library import read_preset
 from playground.presets.link import encode_link
 from playground.presets.preset import Preset
 from playground.types import Message
-from tests.ui.conftest import PresetServer, Tab
+from tests.ui.conftest import PresetServer, Tab, module
 from tests.ui.test_keys import check
 
 FIXTURES = Path(__file__).parents[1] / "imports" / "fixtures"
@@ -31,7 +31,7 @@ DROP = """files => {
   document.body.dispatchEvent(new DragEvent('drop', options));
   return [covered, document.querySelector('.drop-veil').hidden];
 }"""
-STORE = "import(new URL('page/store.js', document.baseURI).href)"
+STORE = module("store.js")
 
 
 @pytest.fixture

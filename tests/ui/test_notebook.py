@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
-from tests.ui.conftest import Tab, wait_until
+from tests.ui.conftest import Tab, module, wait_until
 
-MARKS = "import(new URL('page/notebook/marks.js', document.baseURI).href)"
-STORE = "import(new URL('page/store.js', document.baseURI).href)"
+MARKS = module("notebook/marks.js")
+STORE = module("store.js")
 RANDOM_EDITS = """() => MARKS.then(({ edited, marked, difference, moved }) => {
   let seed = 7;
   const pick = (n) => (seed = (seed * 16807) % 2147483647) % n;

@@ -26,7 +26,8 @@ from playground.types import Prompt, Reply, Token
 from playground.ui.api import PageApi
 from playground.ui.guard import host_name
 from playground.ui.markdown import MarkdownRenderer
-from playground.ui.serving import check_port, static_folder
+from playground.ui.page_files import static_folder
+from playground.ui.serving import check_port
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 

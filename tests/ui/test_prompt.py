@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page
 
-from tests.ui.conftest import Server, Tab
+from tests.ui.conftest import Server, Tab, module
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
-STORE = "import(new URL('page/store.js', document.baseURI).href)"
-TOKENS = "import(new URL('page/prompt_tokens.js', document.baseURI).href)"
+STORE = module("store.js")
+TOKENS = module("prompt_tokens.js")
 LONG = 40_000  # characters, each a token of the fake engine, whose context holds 65,536
 
 

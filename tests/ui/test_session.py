@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from playground.ui.page_files import page_path
 from tests.ui.conftest import Server, Tab, fake_home, free_port, serve
 
 SMALL = {"width": 390, "height": 844, "is_mobile": True, "has_touch": True}
@@ -177,7 +178,7 @@ def test_three_sides_go_down_the_same_path(tab: Tab) -> None:
     session = json.loads(kept)
     session["sides"].append({"id": "C", "model": "fake/base", "preset": "none"})
     tab.page.goto("about:blank")
-    tab.page.goto(tab.server.url + "page/icon.svg")
+    tab.page.goto(f"{tab.server.url}{page_path()}/icon.svg")
     tab.page.evaluate("text => sessionStorage.setItem('icl-playground/session', text)", json.dumps(session))
     tab.open()
     tab.ask("to all three")

@@ -14,10 +14,10 @@ from playground.presets.library import read_preset
 from playground.presets.link import decode_link
 from playground.presets.preset import Preset
 from tests.presets.hub_server import TOKEN
-from tests.ui.conftest import PresetServer, Tab
+from tests.ui.conftest import PresetServer, Tab, module
 from tests.ui.test_keys import check
 
-STORE = "import(new URL('page/store.js', document.baseURI).href)"
+STORE = module("store.js")
 
 
 @pytest.fixture

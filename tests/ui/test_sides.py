@@ -270,7 +270,7 @@ def test_a_session_of_before_there_were_branches_opens(tab: Tab) -> None:
     for turn in kept["conversation"]["turns"].values():
         turn.pop("shown", None)
     tab.page.goto("about:blank")
-    tab.page.goto(tab.server.url + "page/icon.svg")
+    tab.page.goto(f"{tab.server.url}{page_path()}/icon.svg")
     tab.page.evaluate("text => sessionStorage.setItem('icl-playground/session', text)", json.dumps(kept))
     tab.open()
     assert questions(tab) == ["kept"]

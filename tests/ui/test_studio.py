@@ -6,9 +6,9 @@ import json
 
 from playwright.sync_api import Page
 
-from tests.ui.conftest import Tab
+from tests.ui.conftest import Tab, module
 
-STORE = "import(new URL('page/store.js', document.baseURI).href)"
+STORE = module("store.js")
 
 
 def draft(page: Page, path: str) -> object:

@@ -12,11 +12,12 @@ from playwright.sync_api import Browser
 from playground.experiments.shift import ContextShift, Position, ShiftReport
 from playground.experiments.shift_html import page as page_of
 from playground.types import Token
-from tests.ui.conftest import Server, Tab
+from playground.ui.page_files import page_path
+from tests.ui.conftest import Server, Tab, module
 
 TOKENS = "[data-side=A] .turn:last-child .lens-token"
-DRAW_600 = """async () => {
-  const module = (name) => import(new URL(`page/${name}.js`, document.baseURI).href);
+DRAW_600 = """async (files) => {
+  const module = (name) => import(new URL(`${files}/${name}.js`, document.baseURI).href);
   const [{ painter }, { heatOf }] = [await module('tokens'), await module('lens')];
   const others = [1, ' a', -1, 2, ' b', -2, 3, ' c', -3, 4, ' d', -4, 5, ' e', -5];
   const row = (i) => [i, ` word${i}`, -i / 100, 1 + (i % 7), i / 200, others];
@@ -69,8 +70,9 @@ def test_tokens_are_shown_as_what_they_are_and_run_nowhere(tab: Tab) -> None:
 
 def test_half_a_character_a_tab_and_controls_have_signs(tab: Tab) -> None:
     shown = tab.page.evaluate(
-        """async () => {
-          const { painter } = await import(new URL('page/tokens.js', document.baseURI).href);
+        "async () => {"
+        f"const {{ painter }} = await {module('tokens.js')};"
+        """
           const texts = [[0xe9, 0xb8], [0x9f], '\\t', '\\u202eabc', '🙂', '', [0xff], 'x'];
           const shown = painter(() => 't').add(texts.map((text, i) => [i, text, -1, 1, 1, []]));
           const signs = (e) => [...e.querySelectorAll('.sign')].map((s) => s.dataset.sign);
@@ -90,7 +92,7 @@ def test_half_a_character_a_tab_and_controls_have_signs(tab: Tab) -> None:
 
 
 def test_six_hundred_tokens_are_drawn_within_a_tenth_of_a_second(tab: Tab) -> None:
-    count, took_ms = tab.page.evaluate(DRAW_600)
+    count, took_ms = tab.page.evaluate(DRAW_600, page_path())
     assert count == 600
     assert took_ms[0] < 100, took_ms  # the best of fifteen: what else the machine does is not the page's
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.ui.conftest import Server, Tab, free_port, serve
+from tests.ui.conftest import Server, Tab, free_port, module, serve
 
 RATIOS = ".shift-card[data-context=friendly] .shift-ratios"
 
@@ -30,8 +30,9 @@ def tab(open_tab: Callable[..., Tab], server: Server) -> Tab:
 def rows(tab: Tab, side: str) -> list[list[object]]:
     """The tokens of the side's last answer, as the session keeps them."""
     kept = tab.page.evaluate(
-        """async (side) => {
-          const { session } = await import(new URL('page/store.js', document.baseURI).href);
+        "async (side) => {"
+        f"const {{ session }} = await {module('store.js')};"
+        """
           return JSON.stringify(session.conversation.turns[session.conversation.head].replies[side].rows);
         }""",
         side,
