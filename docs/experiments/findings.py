@@ -160,16 +160,19 @@ def _turns(folder: Path) -> list[Finding]:
 
 
 def _languages(folder: Path) -> list[Finding]:
+    """Each language in its own: the base by the preset of that language, the instruct model as it is."""
     record = Record(folder)
+    right = {(f.assistant, f.category): f.value for f in record.results.figures if f.metric == "right"}
+    instruct = record.named(ending="instruct:none")
+    pairs = [*zip(record.named(ending=":chinese"), record.named(ending=":friendly"), strict=True)]
+    pairs += zip(instruct, instruct, strict=True)
     found = []
-    for name in (*record.named(ending=":chinese"), *record.named(ending="instruct:none")):
-        by = {
-            f.category: f.value for f in record.results.figures if (f.assistant, f.metric) == (name, "right")
-        }
-        if "chinese" in by and "seen" in by:
-            said = f"`right`, {name}: Chinese {_mean(by['chinese'])}, English {_mean(by['seen'])}"
+    for chinese, english in pairs:
+        less, more = right.get((chinese, "chinese")), right.get((english, "seen"))
+        if less is not None and more is not None:
+            said = f"`right`: Chinese {_mean(less)} ({chinese}), English {_mean(more)} ({english})"
             claim = "The language of which there was less in training is worse"
-            found.append(Finding(claim, "expected", said, _apart(by["chinese"], by["seen"])))
+            found.append(Finding(claim, "expected", said, _apart(less, more)))
     return found
 
 

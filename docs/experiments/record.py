@@ -187,7 +187,7 @@ def record(
     """Put an experiment's tables and charts into the page."""
     manifest = read_manifest(folder)
     created = str(manifest["created"])[:10]
-    shown = re.sub(r"(--transfer) \S*/", r"\1 ", command)
+    shown = re.sub(r"(--transfer) \S+", r"\1 SECOND.gguf", command)
     lines = [f"    playground {shown}", "", f"Begun {created}; {seconds:.0f} s in all.", ""]
     found = (folder / "results.json").read_bytes()
     if manifest["kind"] == "search":
@@ -210,7 +210,7 @@ def record(
         lines += figures_table(plan, figures)
     for name, svg in charts.items():
         path = charts_folder / f"{experiment.name}-{name}.svg"
-        path.write_text(svg, encoding="utf-8")
+        path.write_text(public(svg), encoding="utf-8")
         lines += ["", f"![{experiment.name}: {name}](experiments/{path.name})"]
     put(experiment.name, "\n".join(lines), page)
 
@@ -282,6 +282,11 @@ def search_table(results: SearchResults) -> list[str]:
     return lines
 
 
+def public(text: str) -> str:
+    """The text without the path at which the second base lies here."""
+    return re.sub(r"/[^\s|<>]*\.gguf", "the second base", text)
+
+
 def put(name: str, text: str, path: Path) -> None:
     """Replace what stands between an experiment's marks in the page."""
     page = path.read_text(encoding="utf-8")
@@ -289,7 +294,7 @@ def put(name: str, text: str, path: Path) -> None:
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if not pattern.search(page):
         sys.exit(f"{path} has no marks for '{name}'; write {begin} and {end} where its table belongs.")
-    path.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page), encoding="utf-8")
+    path.write_text(pattern.sub(lambda _: f"{begin}\n{public(text)}\n{end}", page), encoding="utf-8")
 
 
 if __name__ == "__main__":
