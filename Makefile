@@ -55,10 +55,17 @@ check: $(VENV)/.test-installed
 audit: $(VENV)/.test-installed
 	$(BIN)/pip-audit --strict --skip-editable --progress-spinner off
 
-# Tests of one file stay in one process, since they share servers and models.
+# Tests of one file stay in one process, since they share servers and models. Those with a browser or many visitors use
+# both cores by themselves and come alone. With ARGS, only what it names.
 JOBS ?= 2
+PAGES := tests/ui tests/security tests/space
 test: check browser
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(PAGES:%=--ignore=%)
+	$(BIN)/pytest $(PAGES)
+else
+	$(BIN)/pytest $(ARGS)
+endif
 
 format: $(VENV)/.test-installed
 	$(BIN)/ruff check --fix .

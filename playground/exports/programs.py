@@ -43,7 +43,7 @@ def said(text):
 
 def prompt(turns, query):
     """The exact prompt for a new query behind finished turns, a list of (query, answer)."""
-    blocks = [HEAD] if HEAD else []
+    blocks = {first_blocks}
     for asked, answered in turns:
         blocks.append(BEFORE_QUERY + said(asked) + BETWEEN + LEAD + said(answered) + AFTER_ANSWER)
     blocks.append(BEFORE_QUERY + said(query) + BETWEEN)
@@ -72,6 +72,7 @@ def to_python(preset: Preset) -> Exported:
         name=re.sub(r"[^\w .+-]", "-", preset.name),
         file=f"{re.sub(r'[^A-Za-z0-9_-]+', '_', preset.name) or 'preset'}.py",
         head=repr(parts.head),
+        first_blocks="[HEAD]" if parts.headed else "[]",
         separator=repr(parts.template.separator),
         before_query=repr(parts.turn.before_query),
         between=repr(parts.turn.between),
@@ -141,7 +142,7 @@ def _go_template(parts: Parts) -> str:
     """Ollama's prompt: the head, then each message; the generation starts where the open turn ends."""
     turn, separator = parts.turn, parts.template.separator
     first = _go_text(separator)
-    between = f"{{{{ if $i }}}}{first}{{{{ end }}}}" if not parts.head else first
+    between = f"{{{{ if $i }}}}{first}{{{{ end }}}}" if not parts.headed else first
     user = f"{between}{_go_text(turn.before_query)}{{{{ $m.Content }}}}{_go_text(turn.between)}"
     answer = f"{_go_text(parts.template.lead)}{{{{ $m.Content }}}}{_go_text(turn.after_answer)}"
     return (

@@ -31,7 +31,7 @@ class Exported:
 class Parts:
     """A preset taken apart for an export.
 
-    ``head`` is the exact text in front of a conversation, ``joined`` whether a separator follows it.
+    ``head`` is the exact text in front of a conversation, which may be empty though examples stand there.
     """
 
     preset: Preset
@@ -42,9 +42,17 @@ class Parts:
     stops: tuple[StopRule, ...]
 
     @property
+    def headed(self) -> bool:
+        """Whether anything stands in front of a conversation, so that a separator follows it."""
+        preset = self.preset
+        if preset.prefix is not None:
+            return bool(preset.prefix)
+        return bool(preset.system) or any(example.enabled for example in preset.examples)
+
+    @property
     def joined(self) -> str:
         """The head, and the separator that stands before the first live turn."""
-        return self.head + self.template.separator if self.head else ""
+        return self.head + self.template.separator if self.headed else ""
 
 
 def parts_of(preset: Preset) -> Parts:

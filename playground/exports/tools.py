@@ -130,7 +130,7 @@ def _jinja(parts: Parts) -> str:
             "{%- set at.said = true -%}",
             "{%- endif -%}",
         ]
-    if examples.head:
+    if examples.headed:
         lines += [
             f"{{%- if at.said -%}}{{{{- {jinja_text(separator)} -}}}}{{%- endif -%}}",
             f"{{{{- {jinja_text(examples.head)} -}}}}",

@@ -82,7 +82,7 @@ def test_figures_land_between_their_marks(record: ModuleType, tmp_path: Path) ->
     assert "| greedy | m | 1.000 [1.000, 1.000] n=1 |" in text
     assert "| Be \\| brief. | given |" in text
     assert "/some/where" not in text, "no path of this machine"
-    assert "--transfer second.gguf" in text
+    assert "--transfer SECOND.gguf" in text
     assert text.startswith("before\n")
     assert "\nbetween\n" in text
     assert text.endswith("after\n")

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -58,7 +58,7 @@ def test_every_shipped_preset_is_exported_to_every_format_or_says_why_not(path: 
         exported = export_preset(preset, to)
     except PresetError:
         assert to in ("messages", "sharegpt", "alpaca")
-        assert not any(example.enabled for example in preset.examples)
+        assert not any(one.enabled for one in preset.examples)
         return
     assert exported.text.endswith("\n")
     assert exported.suffix.startswith(".")
@@ -141,6 +141,8 @@ def _rendered(source: str, talk: list[Message]) -> str:
 
 
 @settings(max_examples=150)
+@example(system="", query="", answer="", prefix=None, name="raw")
+@example(system="\\", query="", answer="", prefix=None, name="raw")
 @given(
     system=TEXT,
     query=TEXT,

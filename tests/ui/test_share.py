@@ -184,6 +184,7 @@ def test_a_preset_that_somebody_else_changed(here: Tab, preset_server: PresetSer
     page.click("[data-action=save]")
     page.click("[data-choice=take]")
     page.wait_for_function("document.getElementById('draft-system').value === 'Their last.'")
+    page.wait_for_selector(".conflict", state="detached")
     assert not page.locator(".unsaved").is_visible()
     page.focus("#draft-system")
     page.keyboard.press("Control+Z")
