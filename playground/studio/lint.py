@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
+from functools import lru_cache
+
+from rapidfuzz import fuzz
 
 from playground.chat.assistant import preset_renderer
 from playground.engines.base import Engine
@@ -161,15 +163,16 @@ def _unanswered(at: Linted) -> Iterator[Finding]:
             )
 
 
+@lru_cache(maxsize=1 << 17)  # every pair of five hundred examples, of which a keystroke changes few
+def _alike(text: str, other: str) -> bool:
+    return fuzz.ratio(text, other, score_cutoff=100 * NEAR_DUPLICATE) > 0
+
+
 def _near_duplicates(at: Linted) -> Iterator[Finding]:
     live = [(i, f"{e.query}\n{e.answer}") for i, e in enumerate(at.preset.examples) if e.enabled]
     for position, (i, text) in enumerate(live):
-        matcher = SequenceMatcher(autojunk=False)
-        matcher.set_seq2(text)
         for j, other in live[:position]:
-            matcher.set_seq1(other)
-            quick = matcher.real_quick_ratio() >= NEAR_DUPLICATE and matcher.quick_ratio() >= NEAR_DUPLICATE
-            if quick and matcher.ratio() >= NEAR_DUPLICATE:
+            if _alike(text, other):
                 rest = tuple(e for k, e in enumerate(at.preset.examples) if k != i)
                 yield Finding(
                     "near-duplicate",

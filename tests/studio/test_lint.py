@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -155,3 +157,27 @@ def test_every_rule_is_covered_here() -> None:
 def test_errors_come_first() -> None:
     preset = _with(system="", examples=_examples(("q", "")))
     assert [f.severity for f in lint(preset)] == ["error", "info"]
+
+
+def test_fifty_long_examples_of_the_same_words_are_looked_at_while_a_person_types() -> None:
+    rng = random.Random(50)
+    words = [
+        "the",
+        "wren",
+        "sings",
+        "in",
+        "a",
+        "hedge",
+        "while",
+        "horses",
+        "eat",
+        "hay",
+        "and",
+        "Paris",
+        "sleeps",
+    ]
+    answers = [" ".join(rng.choices(words, k=230)) for _ in range(50)]
+    preset = _with(examples=_examples(*((f"Question {i}?", answer) for i, answer in enumerate(answers))))
+    began = time.process_time()
+    assert "near-duplicate" not in {finding.rule for finding in lint(preset)}
+    assert time.process_time() - began < 5, "a character by character comparison took a minute"
