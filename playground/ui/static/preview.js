@@ -6,7 +6,7 @@ import { offers } from './space.js';
 import { server, session, on, touch } from './store.js';
 import { Refusal, call } from './wire.js';
 
-const PAUSE_MS = 80;
+const PAUSE_MS = 60;
 let asked = '';
 let under_way = false;
 let again = false;
