@@ -161,21 +161,7 @@ def test_errors_come_first() -> None:
 
 def test_fifty_long_examples_of_the_same_words_are_looked_at_while_a_person_types() -> None:
     rng = random.Random(50)
-    words = [
-        "the",
-        "wren",
-        "sings",
-        "in",
-        "a",
-        "hedge",
-        "while",
-        "horses",
-        "eat",
-        "hay",
-        "and",
-        "Paris",
-        "sleeps",
-    ]
+    words = [f"{a}{b}" for a in "abcd" for b in "xyz"]
     answers = [" ".join(rng.choices(words, k=230)) for _ in range(50)]
     preset = _with(examples=_examples(*((f"Question {i}?", answer) for i, answer in enumerate(answers))))
     began = time.process_time()
