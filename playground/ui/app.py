@@ -31,6 +31,9 @@ from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
 
 MAX_FILE_SIZE = "4mb"
+# Gradio keeps a copy of the page's settings, some 70 KB, for each of the last sessions: 10,000 unless told.
+# Nothing here is stored in one; a tab whose copy is gone gets another.
+SESSIONS_KEPT = 64
 # Lines that each carry one run at a time, and the event that tells the page that the run is over.
 LINES = {
     "wire": "playground-run-over",
@@ -160,6 +163,7 @@ def launch(
         mcp_server=mcp,
         enable_monitoring=False,
         run_history=False,
+        state_session_capacity=SESSIONS_KEPT,
         footer_links=[],
         max_file_size=MAX_FILE_SIZE,
         theme=page_theme(),

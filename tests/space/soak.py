@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +36,8 @@ FIRST_TOKEN_S = 2.0
 STOPPED_S = 0.5
 LEAVE_EVERY_S = 5.0
 LOOK_EVERY_S = 60.0
-SLACK_BYTES = 48 * 2**20
+LONG_ANSWERS = 4
+SLACK_BYTES = 24 * 2**20
 QUESTIONS = (
     "What is the capital of Japan?",
     "What does a horse eat?",
@@ -188,6 +190,20 @@ def leave_in_mid_answer(url: str, watch: str, number: int, draft: object) -> flo
         return time.monotonic() - gone if working else -1.0
 
 
+def fill_caches(url: str, draft: object) -> None:
+    """Have the models use all of their caches once, which take memory only as they are used."""
+
+    def one(number: int) -> None:
+        for again in range(LONG_ANSWERS):
+            tab = Tab(url, f"7.7.{number}.{again + 1}")
+            for _ in tab.ask(body(draft, f"{number} and {again}?", max_tokens=256, temperature=10.0)):
+                pass
+            tab.leave()
+
+    with ThreadPoolExecutor(VISITORS) as pool:
+        list(pool.map(one, range(VISITORS)))
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[Server, str]]:
     export(tmp_path / "space")
@@ -217,6 +233,7 @@ def test_twenty_visitors(server: tuple[Server, str]) -> None:
     url = running.url.rstrip("/")
     library = PresetLibrary(Settings.load().shipped_presets, Path("/nonexistent"))
     draft = library.load("friendly").model_dump(mode="json", by_alias=True)
+    fill_caches(url, draft)
     until = time.monotonic() + SOAK_S
     visits = [Visit() for _ in range(VISITORS)]
     threads = [
