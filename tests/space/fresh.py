@@ -13,10 +13,9 @@ import pytest
 from gradio_client import Client
 
 from playground.space.export import export
-from tests.ui.conftest import Server, Tab, browser, free_port, open_tab, serve
+from tests.ui.conftest import Server, Tab, free_port, open_tab, serve
 
-assert browser
-assert open_tab  # fixtures, found by their names
+assert open_tab  # a fixture, found by its name
 
 
 @pytest.fixture(scope="module")
