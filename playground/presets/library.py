@@ -126,19 +126,14 @@ class PresetLibrary:
         Raises:
             PresetConflictError: The file is not the expected one any more.
             PresetCommentsError: The file has comments, which would go.
-            PresetError: The name cannot be a file's, belongs to a shipped preset, or is taken; the disk is
-                full.
+            PresetError: The name cannot be a file's, belongs to a shipped preset, or is taken; the preset
+                is too large, or the disk full.
         """
         self._check_kept()
         name = check_name(preset.name)
         if (self._shipped / f"{name}.yaml").exists():
             raise PresetError(f"'{name}' ships with the program and stays as it is; save under another name.")
         text = preset.to_yaml()
-        if len(text.encode()) > MAX_BYTES:
-            raise PresetError(
-                f"'{name}' would take {len(text.encode()) / 1e6:.1f} MB and a preset has at most "
-                f"{MAX_BYTES // 1_000_000} MB; remove some examples."
-            )
         target = self._own / f"{name}.yaml"
         try:
             with self._saving:

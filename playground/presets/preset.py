@@ -199,10 +199,25 @@ class Preset(_Strict):
         return self.model_copy(update={"derived_from": origin, "results": ()})
 
     def to_yaml(self) -> str:
-        """The file: keys in the order of this class, defaults left out, texts of several lines as blocks."""
+        """The file: keys in the order of this class, defaults left out, texts of several lines as blocks.
+
+        Raises:
+            PresetError: It would be larger than a preset may be.
+        """
         kept: dict[str, object] = {"schema": SCHEMA}
         kept |= self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return write_yaml(kept)
+        # Its texts alone are counted first: writing ten megabytes takes a quarter of a minute.
+        self._check_bytes(_text_bytes(kept))
+        text = write_yaml(kept)
+        self._check_bytes(len(text.encode()))
+        return text
+
+    def _check_bytes(self, count: int) -> None:
+        if count > MAX_BYTES:
+            raise PresetError(
+                f"'{self.name[:80]}' would take {count / 1e6:.1f} MB and a preset has at most "
+                f"{MAX_BYTES // 1_000_000} MB; remove some of its text."
+            )
 
     @classmethod
     def from_yaml(cls, text: str, *, source: str = "preset") -> Preset:
@@ -243,6 +258,18 @@ class Preset(_Strict):
             raise PresetError(f"{source}: {_first_problem(error, places)}") from error
         except RecursionError as error:
             raise PresetError(f"{source} is nested too deeply to be a preset.") from error
+
+
+def _text_bytes(value: object) -> int:
+    """Bytes of UTF-8 in a plain value's texts, which its file cannot be shorter than."""
+    match value:
+        case str():
+            return len(value.encode())
+        case dict():
+            return sum(map(_text_bytes, value.values()))
+        case list():
+            return sum(map(_text_bytes, value))
+    return 0
 
 
 def _first_problem(error: ValidationError, places: YamlText | None = None) -> str:

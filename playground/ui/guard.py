@@ -8,7 +8,6 @@ here everything is refused that is not on a list, before Gradio sees it. Knows n
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import logging
 import re
@@ -291,7 +290,7 @@ def _basic_password(header: str) -> str | None:
         return None
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,16 @@ def test_a_file_of_fifty_megabytes_is_refused() -> None:
     with pytest.raises(PresetError, match="larger than 2 MB"):
         Preset.from_yaml("name: x\nsystem: " + "y" * 50_000_000)
     assert MAX_BYTES == 2_000_000
+
+
+def test_no_file_is_written_that_would_not_be_read() -> None:
+    """Of ten megabytes at once; of escapes that make a text longer, once it is written."""
+    began = time.process_time()
+    with pytest.raises(PresetError, match=r"would take 10\.0 MB and a preset has at most 2 MB"):
+        Preset(name="x", examples=(PresetExample(query="é\x85" * 2_500_000, answer=""),)).to_yaml()
+    assert time.process_time() - began < 1.0
+    with pytest.raises(PresetError, match="at most 2 MB"):
+        Preset(name="x", system="\x01" * 600_000).to_yaml()
 
 
 def test_the_hash_follows_what_shapes_the_prompt_and_nothing_else() -> None:

@@ -220,6 +220,7 @@ def test_with_a_password_nothing_is_answered_without_it() -> None:
         assert ask(rules=rules, authorization=basic(wrong))[0] == 401
     assert ask(rules=rules, authorization="Bearer correct horse 马".encode().decode("latin-1"))[0] == 401
     assert ask(rules=rules, authorization="Basic %%%")[0] == 401
+    assert ask(rules=rules, authorization="Basic \xe9\xe9\xe9\xe9")[0] == 401
     assert ask(rules=rules, authorization=basic("correct horse 马"))[0] == 200
     for path in ("/page/app.js", "/gradio_api/heartbeat/x", "/gradio_api/call/ask/x"):
         assert ask(path, rules=rules)[0] == 401

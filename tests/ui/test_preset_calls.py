@@ -50,6 +50,7 @@ def sent(content: bytes) -> str:
         ),
         ({"data": sent(b""), "name": "none.txt"}, "none.txt is empty"),
         ({"data": "***", "name": "cut.txt"}, "cut.txt did not arrive whole"),
+        ({"data": "é" * 8, "name": "cut.txt"}, "cut.txt did not arrive whole"),
         ({"data": sent(b"x" * 2_000_001), "name": "large.txt"}, "larger than 2 MB"),
         (
             {"data": sent(b"name: x\nsytem: y\n"), "name": "C:\\typo.yaml"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated
@@ -105,7 +104,7 @@ def _read(query: ImportIn) -> SourceText:
     file = PurePath(query.name.replace("\\", "/"))
     try:
         content = base64.b64decode(query.data, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also where there are other letters than ASCII
         raise PresetError(f"{file.name} did not arrive whole; choose it again.") from error
     return decoded(content, source=file.name or "the file", name=file.stem or "imported")
 
