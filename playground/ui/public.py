@@ -8,10 +8,11 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel
@@ -41,6 +42,18 @@ MAX_MESSAGES = 2_000
 log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+class _Texts(BaseModel):
+    """Arguments that are texts, by their names; Gradio hands on whatever JSON came."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+    name: str = ""
+    question: str = ""
+    answer: str = ""
+    text: str = ""
+    model: str = ""
+    preset: str = ""
 
 
 class PublicApi:
@@ -221,6 +234,7 @@ class PublicApi:
             """
             cancel = Cancel()
             try:
+                _Texts.model_validate({"question": question, "model": model, "preset": preset})
                 given = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed}
                 query = self._question(question, model, preset, draft, history, given)
                 caller = Caller(_request.request.scope, _request.session_hash or "")
@@ -299,10 +313,12 @@ class PublicApi:
 
     def _said(self, work: Callable[_P, _R]) -> Callable[_P, _R]:
         """The endpoint behind the gate, failing in words."""
+        arguments = signature(work)
 
         @wraps(work)
         def endpoint(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             try:
+                _Texts.model_validate(arguments.bind(*args, **kwargs).arguments)
                 self._gate.enter(f"api/{work.__name__}", "")
                 return work(*args, **kwargs)
             except Exception as error:  # noqa: BLE001  (all of it is told in words)

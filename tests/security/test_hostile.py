@@ -190,6 +190,41 @@ def test_no_call_takes_a_path_for_a_name(watched: Watched) -> None:
     assert all(CANARY not in path.read_text() for path in (watched.home / "presets").iterdir())
 
 
+# These come before the drawn arguments below, which unload models and change their settings as the page may.
+
+
+def test_texts_of_ten_megabytes_are_refused_or_taken(watched: Watched) -> None:
+    large = "x <b>{{ 7*7 }}</b> " * 550_000  # 10.45 MB
+    draft = {**DRAFT, "system": large}
+    said = watched.call("save_preset", {"draft": draft})
+    assert "at most 2 MB" in said["error"]
+    asked = {"draft": DRAFT, "conversation": '{"turns":{},"head":null}', "text": large}
+    sides = [{"id": "A", "model": "fake/base", "preset": "@draft"}]
+    preview = watched.call("preview", {"sides": sides, **asked})
+    assert "value" in preview, preview
+    assert "context" in preview["value"]["sides"]["A"]["error"]
+    html = watched.call("markdown", {"texts": ["*short*", large]})["value"]
+    assert "<em>short</em>" in html[0]
+    assert html[1].startswith("<pre>x &lt;b&gt;")
+    too_large = watched.ask("POST", "/gradio_api/component_server/", {"data": "x" * 33_000_000})
+    assert too_large.status == 413
+
+
+def test_hostile_texts_come_back_as_they_are_or_escaped(watched: Watched) -> None:
+    texts = [text for text in TEXTS if text != "\ud800"]
+    for text, html in zip(texts, watched.call("markdown", {"texts": texts})["value"], strict=True):
+        assert not re.search(r"<(script|img|svg|iframe)", html, re.IGNORECASE), text
+        assert not re.search(r"(href|src)\s*=\s*.(javascript|data|file):", html, re.IGNORECASE), text
+        draft = {**DRAFT, "system": text}
+        sides = [{"id": "A", "model": "fake/base", "preset": "@draft"}]
+        asked = {"draft": draft, "conversation": CONVERSATION, "text": "hi", "pieces": True}
+        preview = watched.call("preview", {"sides": sides, **asked})
+        assert "value" in preview, (text, preview)
+        shown = preview["value"]["sides"]["A"]
+        if not shown["error"] and text.strip():
+            assert text in "".join(piece[0] for piece in shown["pieces"])
+
+
 def incoming(home: Path) -> dict[str, dict[str, object]]:
     """The JSON schema of what each of the page's own calls takes."""
     with Workbench(Settings.load({"PLAYGROUND_HOME": str(home)})) as workbench:
@@ -314,32 +349,3 @@ def test_gradios_own_routes_withstand_broken_requests(watched: Watched, body: by
         answer = watched.ask("POST", f"/gradio_api/{path}", body)
         assert answer.status < 600
         assert not told_too_much(answer.text, watched), (path, answer)
-
-
-def test_texts_of_ten_megabytes_are_refused_or_taken(watched: Watched) -> None:
-    large = "x <b>{{ 7*7 }}</b> " * 550_000  # 10.45 MB
-    draft = {**DRAFT, "system": large}
-    said = watched.call("save_preset", {"draft": draft})
-    assert "at most 2 MB" in said["error"]
-    asked = {"draft": DRAFT, "conversation": '{"turns":{},"head":null}', "text": large}
-    sides = [{"id": "A", "model": "fake/base", "preset": "@draft"}]
-    preview = watched.call("preview", {"sides": sides, **asked})
-    assert "context" in preview["value"]["sides"]["A"]["error"]
-    html = watched.call("markdown", {"texts": ["*short*", large]})["value"]
-    assert "<em>short</em>" in html[0]
-    assert html[1].startswith("<pre>x &lt;b&gt;")
-    too_large = watched.ask("POST", "/gradio_api/component_server/", {"data": "x" * 33_000_000})
-    assert too_large.status == 413
-
-
-def test_hostile_texts_come_back_as_they_are_or_escaped(watched: Watched) -> None:
-    texts = [text for text in TEXTS if text != "\ud800"]
-    for text, html in zip(texts, watched.call("markdown", {"texts": texts})["value"], strict=True):
-        assert not re.search(r"<(script|img|svg|iframe)", html, re.IGNORECASE), text
-        assert not re.search(r"(href|src)\s*=\s*.(javascript|data|file):", html, re.IGNORECASE), text
-        draft = {**DRAFT, "system": text}
-        sides = [{"id": "A", "model": "fake/base", "preset": "@draft"}]
-        asked = {"draft": draft, "conversation": CONVERSATION, "text": "hi", "pieces": True}
-        shown = watched.call("preview", {"sides": sides, **asked})["value"]["sides"]["A"]
-        if not shown["error"] and text.strip():
-            assert text in "".join(piece[0] for piece in shown["pieces"])
