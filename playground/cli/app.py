@@ -67,14 +67,26 @@ def serve(
 ) -> None:
     """Open the playground in the browser (the default command)."""
     with reported():
-        from playground.services import Workbench
-        from playground.settings import Settings
-        from playground.ui.access import environment_password
-        from playground.ui.app import launch
+        from playground.ui.access import check_access, check_mcp, environment_password
+        from playground.ui.serving import check_port
+        from playground.ui.strings import Strings
 
         said = environment_password()
         if password and said is None:
             said = _secret("Password for the page")
+        if password is False:
+            said = None
+        # `launch` checks too; here a refusal need not wait for Gradio to be imported.
+        strings = Strings.load()
+        check_access(host, said, open_to_all=password is False, strings=strings)
+        if mcp:
+            check_mcp(said, strings)
+        check_port(host, port, strings)
+
+        from playground.services import Workbench
+        from playground.settings import Settings
+        from playground.ui.app import launch
+
         with Workbench(Settings.load().by_name_only()) as workbench:
             launch(
                 workbench,
@@ -82,7 +94,7 @@ def serve(
                 port=port,
                 open_browser=browser,
                 allowed_hosts=allow_host or (),
-                password=None if password is False else said,
+                password=said,
                 open_to_all=password is False,
                 mcp=mcp,
                 on_ready=lambda url: typer.echo(
