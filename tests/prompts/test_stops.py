@@ -33,7 +33,11 @@ def test_a_header_that_shares_its_line_with_the_query() -> None:
     assert rules == (StopRule("Q:", "line_start"),)
 
 
-@given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=12))
+# A template's own fields are not among the texts around them: it would hold them twice, which is refused.
+AROUND = st.text(max_size=12).filter(lambda text: "{query}" not in text and "{answer}" not in text)
+
+
+@given(AROUND, AROUND, AROUND)
 def test_never_blank(before: str, between: str, after: str) -> None:
     turn = f"{before}{{query}}{between}{{answer}}{after}"
     for rule in derive_stops(Template("t", "{system}", turn)):
