@@ -34,13 +34,15 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	$(BIN)/pip install --quiet --group check --group test
 	touch $@
 
-# A browser for the tests: the system's Chromium, installed where it is missing and may be.
+# A browser for the tests: Chromium, as its headless shell where there is one, installed where none is and it may be.
+BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
+APT := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends fonts-noto-cjk
 .PHONY: browser
 browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	     && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk; } \
-	|| { echo "Chromium is needed for the tests: apt-get install chromium"; exit 1; }
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+	  && { $(APT) chromium-headless-shell || $(APT) chromium; }; } \
+	|| { echo "Chromium is needed for the tests: apt-get install chromium-headless-shell (or chromium)"; exit 1; }
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
