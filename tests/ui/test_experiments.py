@@ -183,10 +183,10 @@ def test_a_run_whose_server_is_killed_goes_on_after_a_restart(
         tab = on_experiments(open_tab, server)
         tab.forgive += ["Failed to load resource", "net::ERR", "Connection", "fetch"]
         tab.page.click("[data-kind=ablate]")
-        tab.page.fill("#exp-limit", "40")
+        tab.page.fill("#exp-limit", "20")
         tab.page.fill("#exp-counts", "0, 2, 3")
         tab.page.wait_for_function(
-            "document.querySelector('.exp-estimate').textContent.includes('280 answers')"
+            "document.querySelector('.exp-estimate').textContent.includes('140 answers')"
         )
         tab.page.click(".exp-form button[type=submit]")
         tab.page.wait_for_function(
@@ -197,17 +197,17 @@ def test_a_run_whose_server_is_killed_goes_on_after_a_restart(
         server.process.wait()
         before = len(lines(server, name))
         tab.page.goto("about:blank")
-    assert 20 <= before < 280
+    assert 20 <= before < 140
     with closing(serving(tmp_path)) as second:
         server = next(second)
         tab = on_experiments(open_tab, server)
         page = tab.page
         page.wait_for_selector(f".exp-run[data-run='{name}'][data-state=interrupted]")
-        assert f"{before} of 280 answers" in page.locator(".exp-run").inner_text()
+        assert f"{before} of 140 answers" in page.locator(".exp-run").inner_text()
         page.click("[data-action=resume]")
         page.wait_for_selector(".exp-run[data-state=finished]", timeout=240_000)
         keys = [(line["assistant"], line["question"]) for line in lines(server, name)]
-        assert len(keys) == len(set(keys)) == 280, "nothing lost, nothing repeated"
+        assert len(keys) == len(set(keys)) == 140, "nothing lost, nothing repeated"
         page.click(f"[data-run='{name}'] .exp-open")
         page.wait_for_selector(".exp-chart .exp-line")
         page.goto("about:blank")
