@@ -35,7 +35,7 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	touch $@
 
 # A browser for the tests: Chromium, as its headless shell where there is one, installed where none is and it may be.
-BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
+BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable
 APT := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends fonts-noto-cjk
 .PHONY: browser
 browser:

@@ -20,7 +20,6 @@ KILLS = 5
 
 def survive(tmp_path: Path, begin: Callable[[Path], subprocess.Popen[bytes]], seed: int) -> None:
     """A run that is killed ends with the answers of one that is not, in little more time."""
-
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     started = time.perf_counter()
     assert begin(whole).wait() == 0
