@@ -17,6 +17,7 @@ from playground.errors import PresetError
 
 MAX_DEPTH = 20
 MAX_NODES = 60_000
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 LONG_TEXT = 88
 """A text of more characters than this is written as a block even where it has one line."""
 
@@ -88,6 +89,9 @@ def read_yaml(text: str, *, source: str) -> YamlText:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{_clamped(text, mark.line, mark.column)}: " if mark else ""
+        if "nesting" in (error.problem or ""):
+            # libyaml 0.2.6 has a limit of its own (1,000), which it meets while it looks ahead of our events.
+            raise PresetError(f"{source} cannot be read as YAML: {where}{_TOO_DEEP}.") from error
         raise PresetError(f"{source} is not valid YAML: {where}{error.problem or error.context}.") from error
     except yaml.YAMLError as error:
         first = str(error).split("\n")[0]
@@ -155,7 +159,7 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             raise _Refused(f"{_start(event)}: aliases (*{event.anchor}) are not allowed; write it out")
         if len(path) > MAX_DEPTH:
-            raise _Refused(f"{_start(event)}: nested more than {MAX_DEPTH} deep")
+            raise _Refused(f"{_start(event)}: {_TOO_DEEP}")
         tag = getattr(event, "tag", None)
         if tag not in (None, "!") and tag not in _PLAIN_TAGS:
             shown = str(tag).replace("tag:yaml.org,2002:", "!!")

@@ -64,7 +64,9 @@ def test_texts_of_several_lines_are_blocks() -> None:
         ("a: &a [1]\nname: *a", ["line 2", "aliases"]),
         ("name: [", ["line 1", "column"]),
         ("name: x\nsystem: !!python/object:os.system x", ["line 2", "constructor"]),
-        ("[" * 5000, ["cannot be read"]),
+        ("[" * 5000, ["cannot be read", "nested more than 20 deep"]),
+        ("{a: " * 5000, ["cannot be read", "nested more than 20 deep"]),
+        ("- " * 5000 + "x", ["cannot be read", "nested more than 20 deep"]),
         ("name: x\0", ["not valid YAML"]),
     ],
 )

@@ -7,6 +7,7 @@ go through the same pass, nothing is padded, and a shared prefix lies in memory 
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,15 @@ class _Run:
     logits_from: int
 
 
+def cache_argument(model: Any) -> str:
+    """The name under which ``model.forward`` takes its KV cache.
+
+    transformers renamed ``past_key_values`` to ``cache`` in 5.24 (`modeling_llama.py`, removal in 5.40). The
+    model's own signature says which it is, because code that comes with a model may keep the old name.
+    """
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+
+
 class TorchContext:
     """One model's KV cells. Only the thread that owns it may call it, except ``abort``."""
 
@@ -69,6 +79,7 @@ class TorchContext:
         self._pool = CellPool(options.n_cells)
         self._place = BatchPlace()
         self._cache = CellCache(options.n_layers, self._place, options.n_cells)
+        self._cache_argument = cache_argument(model)
         self._runs: list[_Run] = []
         self._filled = 0
         self._logits: FloatArray | None = None
@@ -144,7 +155,7 @@ class TorchContext:
                 input_ids=self._tensor(np.concatenate([run.tokens for run in self._runs]))[None],
                 position_ids=self._tensor(positions)[None],
                 attention_mask=mask,
-                past_key_values=self._cache,
+                **{self._cache_argument: self._cache},
                 use_cache=True,
                 logits_to_keep=self._tensor(self._wanted()),
             )
