@@ -11,6 +11,7 @@ PlaygroundError
     ├── EngineMissingError     an optional package is not installed
     ├── ModelLoadError         a file that is missing, corrupt or no model
     ├── EngineDiedError        the worker process ended; the next request starts it again
+    ├── InvalidTextError       a text with half of a surrogate pair, which has no UTF-8
     └── UnsupportedError       an engine was asked for what it cannot do
 """
 
@@ -65,6 +66,10 @@ class ModelLoadError(EngineError):
 
 class EngineDiedError(EngineError):
     """The process that ran the model ended."""
+
+
+class InvalidTextError(EngineError):
+    """A text that has no UTF-8: half of a surrogate pair, or bytes that were not UTF-8."""
 
 
 class UnsupportedError(EngineError):

@@ -37,7 +37,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "openai": ("engines/server",),
     "keyring": ("engines/server/keys",),
     "huggingface_hub": ("models/", "engines/transformers", "presets/hub", "hub_errors", "space/push"),
-    "filelock": ("experiments/run_files", "models/", "services/downloads"),
+    "filelock": ("experiments/run_files", "models/", "services/downloads", "engines/llamacpp/selftest"),
     "rouge_score": ("experiments/metrics",),
     "bm25s": ("experiments/retrieve",),
     "sqlite3": ("storage/",),

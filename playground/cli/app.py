@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from playground import __version__
 from playground.errors import PlaygroundError
+
+if TYPE_CHECKING:
+    from playground.services import Workbench
 
 app = typer.Typer(
     help="A desktop playground for base-model in-context alignment.",
@@ -153,6 +156,17 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         raise typer.Exit(130) from None
+
+
+def with_notices(workbench: Workbench) -> Workbench:
+    """The workbench, which prints on stderr what its models have to say once, when it is closed."""
+
+    def tell() -> None:
+        for notice in workbench.notices():
+            typer.echo(f"note: {one_line(notice.text)}", err=True)
+
+    workbench.at_close(tell)
+    return workbench
 
 
 def one_line(text: str) -> str:

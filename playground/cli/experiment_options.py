@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.app import one_line, print_table, reported
+from playground.cli.app import one_line, print_table, reported, with_notices
 from playground.cli.talk import split_side
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def begun(
     from playground.services import Workbench
     from playground.services.experiments import Experiments
 
-    with reported(), Workbench() as workbench:
+    with reported(), with_notices(Workbench()) as workbench:
         experiments = Experiments(workbench)
         if resume is not None:
             run = Run.resume(resume, experiments.host)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.app import app, print_json, reported
+from playground.cli.app import app, print_json, reported, with_notices
 from playground.errors import ConversationError, EngineError
 from playground.types import Message, Prompt, Reply, SamplingParams, Token
 
@@ -262,7 +262,7 @@ def _workbench(engine: str = "") -> Workbench:
     from playground.settings import Settings
 
     settings = Settings.load()
-    return Workbench(replace(settings, engine=engine) if engine else settings)
+    return with_notices(Workbench(replace(settings, engine=engine) if engine else settings))
 
 
 def _side(workbench: Workbench, model: str, preset: str | None) -> SideSpec:

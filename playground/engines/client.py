@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TypeVar
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from playground.engines.base import (
     Cancel,
@@ -19,8 +20,9 @@ from playground.engines.base import (
     GenerateRequest,
     Scores,
 )
-from playground.engines.connection import Channel, Connection
+from playground.engines.connection import MOST_DEATHS, Channel, Connection, LoadCrashError
 from playground.engines.cores import CoreShare
+from playground.engines.crashes import ILLEGAL_INSTRUCTION, Crash
 from playground.engines.protocol import (
     Answer,
     CancelCall,
@@ -38,6 +40,7 @@ from playground.engines.protocol import (
     Tokenize,
     TokenSizes,
     Warm,
+    unsendable,
 )
 from playground.engines.spec import EngineSpec
 from playground.errors import EngineDiedError, EngineError
@@ -52,6 +55,7 @@ class WorkerEngine:
     Args:
         spec: What to load there.
         progress: Called with the fraction loaded, 0 to 1, from the reading thread.
+        repair: What to change in the spec where the process died of an illegal instruction.
         cores: Shared with other engines while this one is at work.
         cancel: Ends loading.
 
@@ -66,8 +70,12 @@ class WorkerEngine:
         progress: Callable[[float], None] | None = None,
         cores: CoreShare | None = None,
         cancel: Cancel | None = None,
+        repair: Repair | None = None,
     ) -> None:
         self._cores = cores
+        self._repair = repair
+        self._deaths = 0
+        self._unproven = False
         self._threads: int | None = None
         self._spec = spec
         self._progress = progress
@@ -86,6 +94,17 @@ class WorkerEngine:
         """Whether the process runs with its model loaded."""
         connection = self._connection
         return connection is not None and connection.alive
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the process died so often in a row that no call starts it again."""
+        return self._deaths_in_a_row() >= MOST_DEATHS
+
+    @property
+    def death(self) -> str:
+        """How the process ended, as a sentence; empty while it runs."""
+        connection = self._connection
+        return "" if connection is None or connection.alive else connection.epitaph()
 
     @property
     def pid(self) -> int | None:
@@ -125,21 +144,40 @@ class WorkerEngine:
                 seed = (requests[index].sampling.seed or 0) + sample
                 yield Finished(index, sample, "cancelled", Usage(), seed)
             return
+        # A request that cannot be sent is that request's error; the others are sent without it.
+        sent = []
+        for index, request in enumerate(requests):
+            refusal = unsendable(request)
+            if refusal is None:
+                sent.append(index)
+                continue
+            for sample in range(request.n):
+                del open_samples[index, sample]
+                seed = (request.sampling.seed or 0) + sample
+                yield Finished(index, sample, "error", Usage(), seed, error=refusal)
+        if not open_samples:
+            return
         with self._busy(), self._connect().channel() as channel:
             try:
-                channel.send(Generate(channel.number, tuple(requests)))
+                channel.send(Generate(channel.number, tuple(requests[index] for index in sent)))
                 with _CancelPassedOn(channel, cancel):
                     for answer in channel.answers():
                         if isinstance(answer, Progressed):
-                            event = answer.event
-                            open_samples[event.request, event.sample] += len(event.tokens)
-                            yield event
+                            delta = answer.event
+                            if delta.request != sent[delta.request]:
+                                delta = replace(delta, request=sent[delta.request])
+                            open_samples[delta.request, delta.sample] += len(delta.tokens)
+                            yield delta
                         elif isinstance(answer, Ended):
-                            del open_samples[answer.event.request, answer.event.sample]
-                            yield answer.event
+                            end = answer.event
+                            if end.request != sent[end.request]:
+                                end = replace(end, request=sent[end.request])
+                            del open_samples[end.request, end.sample]
+                            yield end
                         elif isinstance(answer, Failed):
                             raise answer.error()
                         elif isinstance(answer, Done):
+                            self._answered()
                             return
             except EngineError as error:
                 # Also where the process died: what was written stands, and this says why no more comes.
@@ -165,7 +203,9 @@ class WorkerEngine:
         with self._busy(), self._connect().channel() as channel:
             channel.send(Score(channel.number, tuple(context), tuple(target), top, full, exact))
             with _CancelPassedOn(channel, cancel):
-                return _expect(channel, Scored).scores(self._info.n_vocab)
+                scored = _expect(channel, Scored)
+            self._answered()
+            return scored.scores(self._info.n_vocab)
 
     def warm(self, pieces: Sequence[Piece], *, cancel: Cancel | None = None) -> None:
         """Compute a prefix while nothing else is to be done; a worker that is not running stays so."""
@@ -202,13 +242,62 @@ class WorkerEngine:
             if self._closed:
                 raise EngineError("The model was closed; open it again.")
             if self._connection is None or not self._connection.alive:
+                if self.gave_up:
+                    raise EngineDiedError(self.death)
                 if self._connection is not None:
+                    self._deaths += 1
+                    self._mend(self._connection.crash())
                     self._connection.close()
                 self._connection = None
-                self._connection = Connection(self._spec, self._progress, cancel)
+                self._connection = self._load(cancel)
                 if self._threads is not None:
                     self._connection.send(SetThreads(self._threads))
             return self._connection
+
+    def _load(self, cancel: Cancel | None) -> Connection:
+        """A worker with its model loaded; after an illegal instruction, once more with what repairs it."""
+        try:
+            return Connection(self._spec, self._progress, cancel, deaths=self._deaths)
+        except LoadCrashError as error:
+            if not self._mend(error.crash):
+                raise
+            return Connection(self._spec, self._progress, cancel, deaths=self._deaths)
+
+    def _mend(self, crash: Crash) -> bool:
+        """Change the spec where that may help after such a crash; whether it was changed."""
+        if self._repair is None or crash.cause != ILLEGAL_INSTRUCTION:
+            return False
+        repaired = self._repair.changed(self._spec)
+        if repaired is None:
+            return False
+        self._spec, self._unproven = repaired, True
+        return True
+
+    def _answered(self) -> None:
+        """The process has done what it was asked: earlier deaths no longer count."""
+        self._deaths = 0
+        connection = self._connection
+        if connection is not None:
+            connection.deaths = 0
+        if self._unproven and self._repair is not None:
+            self._unproven = False
+            self._repair.worked(self._spec)
+
+    def _deaths_in_a_row(self) -> int:
+        connection = self._connection
+        return self._deaths + (connection is not None and not connection.alive)
+
+
+class Repair(Protocol):
+    """What an engine offers where its native code meets an instruction that the CPU does not run."""
+
+    def changed(self, spec: EngineSpec) -> EngineSpec | None:
+        """The spec with what may help; None where nothing is left to be tried."""
+        ...
+
+    def worked(self, spec: EngineSpec) -> None:
+        """A model that had crashed has answered with ``spec``; remember it."""
+        ...
 
 
 class _CancelPassedOn:
@@ -240,4 +329,4 @@ def _expect(channel: Channel, kind: type[_Answer]) -> _Answer:
             raise answer.error()
         if isinstance(answer, kind):
             return answer
-    raise EngineDiedError("The model's process ended without an answer. The next message loads it again.")
+    raise EngineDiedError("The model's process ended its answers early. The next message loads it again.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +19,8 @@ import msgspec
 
 import playground
 from playground.engines.base import Cancel, EngineInfo
+from playground.engines.crashes import Crash, MemoryFacts, explain, oom_kills
+from playground.engines.memory import available_bytes, weights_bytes
 from playground.engines.protocol import (
     Answer,
     Failed,
@@ -34,6 +35,8 @@ from playground.engines.spec import EngineSpec
 from playground.errors import EngineDiedError, EngineError, ModelLoadError
 
 _PATIENCE_S = 2.0
+MOST_DEATHS = 3
+"""A model whose process died so often in a row is not started again by a message."""
 _COMMAND: Final = ("-m", "playground.engines.worker")
 
 
@@ -79,6 +82,14 @@ class Channel:
         raise EngineDiedError(self._connection.epitaph())
 
 
+class LoadCrashError(ModelLoadError):
+    """Loading ended the process."""
+
+    def __init__(self, message: str, crash: Crash) -> None:
+        super().__init__(message)
+        self.crash = crash
+
+
 class Connection:
     """A worker with its model loaded.
 
@@ -86,15 +97,25 @@ class Connection:
         spec: What it loads.
         progress: Called with the fraction loaded.
         cancel: Ends loading, and with it the process; of no more effect once the model is there.
+        deaths: How often in a row such a process has died before.
 
     Raises:
-        ModelLoadError: Also where loading killed the process.
+        ModelLoadError: As the engine itself.
+        LoadCrashError: Loading ended the process.
         EngineError: Loading was cancelled.
     """
 
     def __init__(
-        self, spec: EngineSpec, progress: Callable[[float], None] | None, cancel: Cancel | None = None
+        self,
+        spec: EngineSpec,
+        progress: Callable[[float], None] | None,
+        cancel: Cancel | None = None,
+        *,
+        deaths: int = 0,
     ) -> None:
+        self.deaths = deaths
+        self._native = spec.kind
+        self._memory = MemoryFacts(weights_bytes(spec.path), available_bytes(), oom_kills())
         self._progress = progress
         self._numbers = itertools.count(1)
         self._channels: dict[int, Channel] = {}
@@ -103,6 +124,7 @@ class Connection:
         self._last_words: deque[str] = deque(maxlen=20)
         self._dead = False
         self._closing = False
+        self._crash: Crash | None = None
         self._process = _start()
         assert self._process.stdin is not None
         self._writer = FrameWriter(self._process.stdin)  # type: ignore[arg-type]
@@ -134,15 +156,13 @@ class Connection:
         if cancel.is_set():
             self.close()
             raise EngineError("Loading was cancelled; ask again to load the model.")
-        cause = "" if isinstance(answer, Failed) else self._cause()
+        crash = None if isinstance(answer, Failed) else self.crash()
         self.close()
         if isinstance(answer, Failed):
             raise answer.error()
+        assert crash is not None
         name = os.path.basename(spec.path) or spec.kind
-        raise ModelLoadError(
-            f"{name} could not be loaded: its process ended {cause}. "
-            "The file is probably damaged; download or convert it again."
-        )
+        raise LoadCrashError(f"{name} could not be loaded. {crash.sentence}", crash)
 
     @property
     def pid(self) -> int:
@@ -179,7 +199,13 @@ class Connection:
         """Why the process ended, as a sentence for a person."""
         if self._closing:
             return "The model was closed; open it again."
-        return f"The model's process ended {self._cause()}. The next message loads it again."
+        said = self.crash().sentence
+        if self.deaths + 1 < MOST_DEATHS:
+            return f"{said} The next message loads the model again."
+        return (
+            f"{said} It has ended {self.deaths + 1} times in a row and is not started again by a message: "
+            "unload the model and load it again, with other settings, or choose another one."
+        )
 
     def close(self) -> None:
         """End the process and wait for it; again does nothing."""
@@ -190,18 +216,18 @@ class Connection:
             if thread is not threading.current_thread():
                 thread.join(_PATIENCE_S)
 
-    def _cause(self) -> str:
-        try:
-            code = self._process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            return "without a word"
-        self._threads[1].join(_PATIENCE_S)
-        words = next((line for line in reversed(self._last_words) if "assert" in line.lower()), "")
-        said = f": {words.strip()[:200]}" if words else ""
-        if code < 0:
-            name = "" if -code == signal.SIGKILL.value else f", {signal.Signals(-code).name}"
-            return f"(signal {-code}{name}){said}"
-        return f"(exit code {code}){said}"
+    def crash(self) -> Crash:
+        """How the process ended; one that only closed its pipe is ended."""
+        if self._crash is None:
+            code: int | None
+            try:
+                code = self._process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                code = None
+                self._process.kill()
+            self._threads[1].join(_PATIENCE_S)
+            self._crash = explain(code, list(self._last_words), memory=self._memory, native=self._native)
+        return self._crash
 
     def _read(self) -> None:
         """Pass each answer to its call, until the pipe ends."""

@@ -28,7 +28,7 @@ from playground.engines.base import (
     Scores,
 )
 from playground.engines.limits import begun_refusal, context_full, request_refusal, score_refusal
-from playground.engines.pieces import special_ranges
+from playground.engines.pieces import joined_bytes, special_ranges
 from playground.engines.seeds import draw_seed
 from playground.engines.streaming import TextStream
 from playground.errors import ContextLengthError, EngineError
@@ -96,7 +96,7 @@ class Player(Protocol):
 
 
 def _pretend_to_die() -> None:
-    raise EngineError("The model's process ended (signal 9). The next message loads it again.")
+    raise EngineError("The model's process was killed (SIGKILL). The next message loads the model again.")
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ class FakeEngine:
     def _encode(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> tuple[list[int], list[int]]:
         """Ids, and the byte of the joined text at which each starts (-1 for a BOS that was added)."""
         self._must_be_open()
-        joined = "".join(piece.text for piece in pieces).encode()
+        joined = joined_bytes(pieces)
         ids, starts = [*joined], [*range(len(joined))]
         for begin, end in reversed(special_ranges(pieces)):
             for match in reversed(list(_SPECIAL_PATTERN.finditer(joined, begin, end))):

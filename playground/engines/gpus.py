@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
+
+from playground.engines.llamacpp.installed import installed_build
 
 _PATIENCE_S = 10.0
 
@@ -46,12 +47,5 @@ def parse_gpus(answer: str) -> list[Gpu]:
 
 def offload_support() -> bool | None:
     """Whether llama.cpp was built to use a GPU, asked in another process; None where it is not installed."""
-    code = "from llama_cpp import llama_cpp; print(int(llama_cpp.llama_supports_gpu_offload()))"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    last = done.stdout.strip().rpartition("\n")[2]
-    return last == "1" if done.returncode == 0 and last in ("0", "1") else None
+    build = installed_build()
+    return None if build is None else build.offload

@@ -7,17 +7,21 @@ the file is gone. Run as ``python -m`` this module, asked over stdin.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 import playground
+from playground.engines.crashes import Crash, explain, time_out
 from playground.engines.estimate import MemoryEstimate, estimate_memory
 from playground.engines.llamacpp.gguf_header import GgufHeader, read_header
 from playground.engines.spec import EngineSpec
@@ -75,37 +79,59 @@ def _ask(question: _Question, timeout_s: float) -> _Answer:
     name = Path(question.path).name
     found_in = str(Path(playground.__file__).parent.parent)
     search = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), found_in]))
+    words = tempfile.TemporaryFile()  # noqa: SIM115  (closed below, with the process)
+    late = threading.Event()
     process = subprocess.Popen(
         [sys.executable, "-m", "playground.engines.inspection"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=words,
         env={**os.environ, "PYTHONPATH": search, "GGML_NO_BACKTRACE": "1"},
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    alarm = threading.Timer(timeout_s, process.kill)
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    alarm = threading.Timer(timeout_s, end)
     alarm.start()
     try:
         with process.stdout:
             with suppress(OSError), process.stdin:
                 process.stdin.write(msgspec.msgpack.encode(question))
             data = process.stdout.read(_LONGEST_ANSWER + 1)
+        answer = msgspec.msgpack.decode(data, type=_Answer)
+    except msgspec.DecodeError:
+        crash = time_out(timeout_s, "reading the header") if late.is_set() else _crash(process, words)
+        raise ModelLoadError(f"{name} could not be inspected. {crash.sentence}") from None
     finally:
         alarm.cancel()
         process.kill()
         process.wait()
-    try:
-        answer = msgspec.msgpack.decode(data, type=_Answer)
-    except msgspec.DecodeError:
-        raise ModelLoadError(
-            f"{name} is not a usable GGUF model: the process that read what it says of itself took too "
-            "much time or memory, or crashed. Download or convert it again."
-        ) from None
+        words.close()
     if answer.error:
         raise ModelLoadError(answer.error)
     return answer
+
+
+def _crash(process: subprocess.Popen[bytes], words: IO[bytes]) -> Crash:
+    """How the process ended that gave no answer, within its limits of time and memory."""
+    try:
+        code: int | None = process.wait(2)
+    except subprocess.TimeoutExpired:
+        code = None
+    if code is not None and -code == getattr(signal, "SIGXCPU", None):
+        return time_out(_CPU_S, "reading the header")
+    words.seek(0)
+    lines = words.read().decode("utf-8", "replace").splitlines()[-20:]
+    crash = explain(code, lines, native="The GGUF reader")
+    if crash.cause != "memory":
+        return crash
+    said = f"Reading its header took more than the {_MEMORY_BYTES / 1e9:.1f} GB that it may take."
+    return replace(crash, sentence=said)
 
 
 def main() -> None:
@@ -130,7 +156,7 @@ def main() -> None:
 
 def _estimates(header: GgufHeader, spec: EngineSpec, contexts: Sequence[int]) -> tuple[MemoryEstimate, ...]:
     try:
-        from playground.engines.llamacpp import plan
+        from playground.engines.llamacpp import plan, selftest
         from playground.engines.llamacpp.native import lib
         from playground.engines.llamacpp.simulation import simulate
     except ImportError as error:
@@ -145,7 +171,13 @@ def _estimates(header: GgufHeader, spec: EngineSpec, contexts: Sequence[int]) ->
     gpu_layers = 0
     if lib.llama_supports_gpu_offload():
         gpu_layers = header.number("block_count") + 1 if spec.n_gpu_layers is None else spec.n_gpu_layers
-    native = simulate(path, layouts, n_lanes=spec.n_lanes, n_gpu_layers=spec.n_gpu_layers)
+    native = simulate(
+        path,
+        layouts,
+        n_lanes=spec.n_lanes,
+        n_gpu_layers=spec.n_gpu_layers,
+        extra_buffers=selftest.chosen(spec),
+    )
     return tuple(
         estimate_memory(
             header,

@@ -34,12 +34,17 @@ def open_engine(
         ModelLoadError: The file is missing, corrupt or no model, or does not fit.
         EngineMissingError: The engine's package is not installed.
     """
+    repair = None
+    if spec.kind == "llama.cpp":
+        from playground.engines.llamacpp import selftest
+
+        spec, repair = selftest.prepared(spec), selftest.ExtraBuffersRepair()
     if in_process or spec.kind == "server":
         # A server is a process of its own already.
         return open_in_process(spec, progress=progress)
     from playground.engines.client import WorkerEngine
 
-    return WorkerEngine(spec, progress=progress, cores=cores, cancel=cancel)
+    return WorkerEngine(spec, progress=progress, cores=cores, cancel=cancel, repair=repair)
 
 
 def open_in_process(

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from playground.engines.crashes import out_of_memory
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -28,6 +30,55 @@ def process_bytes(pid: int) -> int | None:
         return pages * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError, IndexError):
         return None
+
+
+def weights_bytes(path: str) -> int:
+    """Size of a model's weights on disk: a file, or the safetensors of a folder; 0 where there are none."""
+    place = Path(path)
+    try:
+        if place.is_dir():
+            return sum(file.stat().st_size for file in place.glob("*.safetensors"))
+        return place.stat().st_size if path else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def load_failure(name: str, reason: str, size_bytes: int) -> str:
+    """What to say where a library did not load a file, by the reason that it gave.
+
+    Args:
+        name: The file's name.
+        reason: The library's words; empty where it gave none.
+        size_bytes: Of the weights.
+    """
+    said = reason or "llama.cpp gave no reason"
+    lowered = said.lower()
+    if out_of_memory(said) or "mmap" in lowered:
+        free = available_bytes()
+        known = f", {_gigabytes(free)} is free in this system" if free is not None else ""
+        limit = _address_space_limit()
+        limited = f", and a limit of {_gigabytes(limit)} is set for each process (ulimit -v)" if limit else ""
+        return (
+            f"{name} could not be loaded because memory could not be had ({said}): its weights take "
+            f"{_gigabytes(size_bytes)}{known}{limited}. Choose a smaller model, or raise the limit."
+        )
+    if "unknown model architecture" in lowered or "unknown pre-tokenizer" in lowered:
+        return (
+            f"{name} could not be loaded: {said}. The installed llama.cpp does not know this kind of model; "
+            "install a newer one with: pip install --upgrade llama-cpp-python"
+        )
+    return f"{name} could not be loaded: {said}. Download or convert it again."
+
+
+def _address_space_limit() -> int | None:
+    """Bytes of address space that a process may have, where somebody limited it."""
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, AttributeError, ValueError, OSError):
+        return None
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def fit_refusal(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from playground import errors
 from playground.engines.base import Delta, EngineInfo, Finished, GenerateRequest, Scores
+from playground.engines.pieces import half_character
 from playground.engines.spec import EngineSpec
 from playground.types import Piece, Token, Usage
 
@@ -180,9 +181,13 @@ class Failed(msgspec.Struct, tag=True):
     @classmethod
     def of(cls, call: int, error: Exception) -> Failed:
         """The message for ``error``; an unforeseen one is reported as such."""
+        kind, message = "EngineError", str(error)
         if isinstance(error, errors.PlaygroundError):
-            return cls(call, type(error).__name__, str(error))
-        return cls(call, "EngineError", f"The engine failed unexpectedly ({type(error).__name__}: {error}).")
+            kind = type(error).__name__
+        else:
+            message = f"The engine failed unexpectedly ({type(error).__name__}: {message})."
+        # A message may quote what could not be sent.
+        return cls(call, kind, message.encode("utf-8", "replace").decode())
 
     def error(self) -> errors.PlaygroundError:
         """The error, of its own class."""
@@ -193,6 +198,17 @@ class Failed(msgspec.Struct, tag=True):
 
 
 Answer = Loading | Loaded | Ids | Text | Progressed | Ended | Scored | Done | Failed
+
+
+def unsendable(message: object) -> str | None:
+    """Why a value cannot be sent to the other process, as a sentence; None where it can."""
+    try:
+        msgspec.msgpack.encode(message)
+    except UnicodeEncodeError as error:
+        return half_character(error)
+    except (TypeError, ValueError, OverflowError) as error:
+        return f"The request cannot be sent to the model's process: {error}. Change the value that it names."
+    return None
 
 
 class FrameWriter:
@@ -207,11 +223,17 @@ class FrameWriter:
         """Send one message.
 
         Raises:
+            EngineError: It holds a value that cannot be sent. Nothing was written.
             OSError, ValueError: The pipe is broken or closed.
         """
-        data = self._encoder.encode(message)
+        try:
+            data = self._encoder.encode(message)
+            head = _LENGTH.pack(len(data))
+        except (TypeError, ValueError, OverflowError, struct.error) as error:
+            why = unsendable(message) or f"The request is too long to be sent ({error}); shorten it."
+            raise errors.EngineError(why) from None
         with self._lock:
-            self._pipe.write(_LENGTH.pack(len(data)) + data)
+            self._pipe.write(head + data)
             self._pipe.flush()
 
 

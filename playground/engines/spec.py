@@ -32,6 +32,8 @@ class EngineSpec:
         flash_attn: Whether to use flash attention.
         n_gpu_layers: For llama.cpp: layers that a GPU holds; None: all of them where there is a GPU.
         k_type, v_type: For llama.cpp: precision of the KV cache; a V other than f16 needs flash attention.
+        extra_buffers: For llama.cpp: let it lay weights out anew for this CPU (repacking, AMX); None: as the
+            self-test of this build found.
         use_mmap: For llama.cpp: let the system read the file as it is used, instead of into memory at once.
         parked_bytes: Memory for the KV of texts that are not being continued.
         check_tensors: Read every weight at load and refuse broken ones.
@@ -60,6 +62,7 @@ class EngineSpec:
     n_gpu_layers: int | None = None
     k_type: KvType = "f16"
     v_type: KvType = "f16"
+    extra_buffers: bool | None = None
     use_mmap: bool = True
     parked_bytes: int = 512 * 2**20
     check_tensors: bool = True

@@ -1,6 +1,7 @@
 """What this installation stands on, what is missing, and the command that mends it.
 
-Looks and never changes anything; loads no model and reaches for no network.
+Loads no model of a person and reaches for no network. The self-test of llama.cpp is the one thing that it
+keeps: a later load need not make it again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Literal
 
 from playground import __version__
 from playground.engines.cores import usable_cores
-from playground.engines.gpus import find_gpus, offload_support
+from playground.engines.gpus import find_gpus
+from playground.engines.llamacpp import selftest
+from playground.engines.llamacpp.build import rebuild_command
+from playground.engines.llamacpp.installed import InstalledBuild, installed_build
 from playground.engines.memory import available_bytes
 from playground.models.catalog import Catalog
 from playground.services.model_facts import Inspector
@@ -56,7 +60,7 @@ def examine(settings: Settings, catalog: Catalog) -> list[Finding]:
         Finding("cores", "ok", f"{usable_cores()} usable of {os.cpu_count() or 1}"),
         _memory(),
         *(_package(*package) for package in _PACKAGES),
-        *_gpus(),
+        *_llama_cpp(settings),
         *(_folder(name, path) for name, path in _folders(settings)),
         _disk(settings.models_dir),
         _bundled(catalog),
@@ -91,24 +95,58 @@ def _package(name: str, purpose: str, command: str) -> Finding:
         return Finding(name, verdict, f"not installed; needed for {purpose}", command)
 
 
-def _gpus() -> list[Finding]:
-    gpus = find_gpus()
-    if not gpus:
-        return [Finding("gpu", "ok", "none found; models run on the CPU")]
-    findings = [
-        Finding("gpu", "ok", f"{gpu.name}, {gpu.free_bytes / 1e9:.1f} of {gpu.total_bytes / 1e9:.1f} GB free")
-        for gpu in gpus
+def _llama_cpp(settings: Settings) -> list[Finding]:
+    """How llama.cpp was built, what it did on this CPU, and whether it uses a GPU that is there."""
+    build = installed_build()
+    if build is None:
+        return _gpus(None)
+    features = "; ".join(f"{name}: {' '.join(found) or 'yes'}" for name, found in build.features.items())
+    return [
+        Finding("llama.cpp build", "ok", features or "it does not say what it was built with"),
+        _self_test(settings),
+        *_gpus(build),
     ]
-    if offload_support() is False:
-        findings.append(
-            Finding(
-                "llama.cpp on the gpu",
-                "note",
-                "llama-cpp-python was built for the CPU alone",
-                "CMAKE_ARGS=-DGGML_CUDA=on pip install --force-reinstall --no-cache-dir llama-cpp-python",
-            )
+
+
+def _self_test(settings: Settings) -> Finding:
+    topic = "llama.cpp self-test"
+    said = os.environ.get(selftest.VARIABLE, "").strip()
+    if said:
+        return Finding(
+            topic, "note", f"not made, because {selftest.VARIABLE} is {said}", f"unset {selftest.VARIABLE}"
         )
-    return findings
+    found = selftest.settle(settings.cache_dir / "engines")
+    if found.verdict == "ok":
+        return Finding(topic, "ok", f"{', '.join(selftest.QUANTIZATIONS)} run on this CPU")
+    rebuild = rebuild_command(found.version)
+    if found.verdict == "unknown":
+        return Finding(topic, "note", f"it could not be made ({', '.join(found.failed.values())})", rebuild)
+    verdict: Verdict = "note" if found.verdict == "repaired" else "missing"
+    return Finding(topic, verdict, selftest.notice(found, ""), rebuild)
+
+
+def _gpus(build: InstalledBuild | None) -> list[Finding]:
+    gpus = find_gpus()
+    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    if not gpus and not apple:
+        return [Finding("gpu", "ok", "none found; models run on the CPU")]
+    found = [
+        f"{gpu.name}, {gpu.free_bytes / 1e9:.1f} of {gpu.total_bytes / 1e9:.1f} GB free" for gpu in gpus
+    ] or ["Apple's GPU"]
+    if build is None:
+        return [Finding("gpu", "note", text, "install llama-cpp-python to use it") for text in found]
+    if build.offload:
+        return [Finding("gpu", "ok", f"{text}; llama.cpp uses it") for text in found]
+    flag = "-DGGML_METAL=on" if apple else "-DGGML_CUDA=on"
+    return [
+        Finding(
+            "gpu",
+            "note",
+            f"{text}; llama.cpp does not use it, because it was built for the CPU alone",
+            rebuild_command(build.version, gpu=flag),
+        )
+        for text in found
+    ]
 
 
 def _folders(settings: Settings) -> list[tuple[str, Path]]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from playground.engines.base import Engine
 from playground.engines.cores import CoreShare
 from playground.engines.inspection import inspect_memory
+from playground.engines.llamacpp import selftest
+from playground.engines.llamacpp.build import rebuild_command
 from playground.engines.load import open_engine
 from playground.engines.memory import available_bytes
 from playground.engines.spec import EngineSpec
@@ -69,13 +71,18 @@ class ModelOpener:
         spec = self.spec(entry)
         # Who chose a number of threads has them, whoever else is at work.
         cores = self._cores if self._chosen.get(entry.id).n_threads is None else None
-        return open_engine(
+        engine = open_engine(
             spec,
             in_process=self._settings.in_process,
             progress=loading.progress,
             cores=cores,
             cancel=loading.cancel,
         )
+        if spec.kind == "llama.cpp" and spec.cache_dir:
+            found = selftest.say_once(Path(spec.cache_dir))
+            if found is not None:
+                loading.notify(selftest.notice(found, rebuild_command(found.version)))
+        return engine
 
     def needs(self, entry: ModelEntry) -> int:
         """Bytes of the machine's memory that a model takes; 0 where there is ample room for it.

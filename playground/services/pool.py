@@ -69,6 +69,7 @@ class Loading:
 
     progress: Callable[[float], None]
     cancel: Cancel
+    notify: Callable[[str], None] = lambda text: None
 
 
 class _Slot:
@@ -141,6 +142,7 @@ class ModelPool:
 
     def load(self, model: str) -> None:
         """Start loading a model in the background; ``states`` tells how it went."""
+        self._forget_one_that_gave_up(model)
 
         def work() -> None:
             try:
@@ -149,6 +151,14 @@ class ModelPool:
                 return  # kept in the slot, where states finds it
 
         threading.Thread(target=work, name=f"load-{model}", daemon=True).start()
+
+    def _forget_one_that_gave_up(self, model: str) -> None:
+        """Who asks for a load has seen that no message starts the model any more: begin anew."""
+        with self._lock:
+            slot = self._slots.get(model)
+            gave_up = slot is not None and isinstance(slot.engine, WorkerEngine) and slot.engine.gave_up
+        if gave_up:
+            self.unload(model)
 
     def loaded(self, model: str) -> Engine | None:
         """The model if it is there and alive, without waiting or loading."""
@@ -217,7 +227,7 @@ class ModelPool:
         try:
             entry = self._catalog.get(model)
             self._make_room(slot, entry)
-            engine = self._opener(entry, Loading(slot.advance, slot.cancel))
+            engine = self._opener(entry, Loading(slot.advance, slot.cancel, self.notify))
             with self._lock:
                 unwanted = slot.unwanted
                 slot.engine = engine
@@ -261,6 +271,11 @@ class ModelPool:
                     self._give_up(self._slots.pop(name))
                 engine.close()
 
+    def notify(self, text: str) -> None:
+        """Add a notice that a person sees once."""
+        with self._lock:
+            self._say(text)
+
     def _say(self, text: str) -> None:
         """Note what is about to be done. Called under the lock."""
         self._said += 1
@@ -293,12 +308,16 @@ def _state(entry: ModelEntry, slot: _Slot | None) -> ModelState:
         return ModelState(entry.id, entry.title, entry.kind, "failed", str(slot.error), slot.load_s)
     assert slot.engine is not None
     alive = slot.engine.alive
+    detail = ""
+    if not alive:
+        death = slot.engine.death if isinstance(slot.engine, WorkerEngine) else ""
+        detail = death or "Its process ended; the next message loads it again."
     return ModelState(
         entry.id,
         entry.title,
         entry.kind,
         "ready" if alive else "died",
-        "" if alive else "Its process ended; the next message loads it again.",
+        detail,
         slot.load_s,
         slot.engine.info,
         progress=1.0,

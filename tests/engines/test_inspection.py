@@ -44,11 +44,34 @@ def test_the_header_is_read_by_another_process(tiny_path: Path) -> None:
     assert len(header.tokenizer_hash) == 64
 
 
-def test_what_takes_too_long_is_ended(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection.sys, "executable", "/bin/cat")
+def program(folder: Path, script: str) -> str:
+    """A program to be run in place of Python."""
+    path = folder / "program"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("exec sleep 60", "did not finish reading the header within 0.5 s"),
+        ("kill -9 $$", "was killed (SIGKILL)"),
+        ("kill -SEGV $$", "The GGUF reader crashed with an invalid memory access (SIGSEGV)"),
+        ("kill -XCPU $$", "did not finish reading the header within 20 s"),
+        ("echo MemoryError >&2; exit 1", "took more than the 2.1 GB"),
+        ("echo no; exit 3", "ended with exit code 3"),
+    ],
+)
+def test_a_reader_that_gives_no_answer_is_said_by_how_it_ended(
+    script: str, expected: str, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection.sys, "executable", program(tmp_path, script))
     started = time.monotonic()
-    with pytest.raises(ModelLoadError, match="too much time or memory"):
-        inspect_gguf(tiny_path, timeout_s=0.5)
+    with pytest.raises(ModelLoadError) as caught:
+        inspect_gguf(tiny_path, timeout_s=0.5 if "sleep" in script else 20)
+    assert expected in str(caught.value)
+    assert "onvert" not in str(caught.value)
     assert time.monotonic() - started < 20
 
 

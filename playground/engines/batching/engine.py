@@ -18,7 +18,7 @@ from playground.engines.batching.loop import DecodeLoop
 from playground.engines.batching.vocabulary import FragmentVocabulary
 from playground.engines.limits import begun_refusal, request_refusal, score_refusal
 from playground.engines.seeds import draw_seed
-from playground.errors import ContextLengthError, EngineError
+from playground.errors import ContextLengthError, EngineError, InvalidTextError
 from playground.types import Piece, Usage
 
 
@@ -75,9 +75,13 @@ class BatchedEngine:
         ended: list[Event] = []
         jobs: list[Job] = []
         for index, request in enumerate(requests):
-            prompt = self._prompt(request.prompt)
             seed = draw_seed() if request.sampling.seed is None else request.sampling.seed
-            refusal = begun_refusal(request.begun, self._info.n_vocab)
+            prompt, refusal = np.array([], np.int32), begun_refusal(request.begun, self._info.n_vocab)
+            if refusal is None:
+                try:
+                    prompt = self._prompt(request.prompt)
+                except InvalidTextError as error:
+                    refusal = str(error)
             if refusal is None:
                 prompt = np.concatenate([prompt, np.array(request.begun, np.int32)])
                 refusal = request_refusal(request, len(prompt), self._info.n_ctx)

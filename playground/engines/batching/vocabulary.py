@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from playground.engines.pieces import special_ranges
+from playground.engines.pieces import joined_bytes, special_ranges
 from playground.types import Piece
 
 
@@ -105,7 +105,7 @@ class FragmentVocabulary(ABC):
 
     def encode(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> Encoded:
         """Ids of the joined text, with exactly one BOS where the model wants one."""
-        joined = "".join(piece.text for piece in pieces).encode()
+        joined = joined_bytes(pieces)
         encoded = Encoded()
         for at, end, special in self._fragments(joined, special_ranges(pieces)):
             if special is not None:

@@ -10,7 +10,7 @@ from playground.engines.batching.engine import BatchedEngine
 from playground.engines.batching.exact import CHUNK
 from playground.engines.batching.lines import LineStore
 from playground.engines.batching.loop import DecodeLoop
-from playground.engines.llamacpp import plan
+from playground.engines.llamacpp import plan, selftest
 from playground.engines.llamacpp.context import Context
 from playground.engines.llamacpp.gguf_header import read_header
 from playground.engines.llamacpp.model import Model
@@ -41,6 +41,7 @@ class LlamaCppEngine(BatchedEngine):
             header,
             check_tensors=spec.check_tensors,
             n_gpu_layers=spec.n_gpu_layers,
+            extra_buffers=selftest.chosen(spec),
             use_mmap=spec.use_mmap,
             progress=progress,
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from playground.engines.base import NO_EMBEDDINGS, EngineInfo
 from playground.engines.llamacpp.gguf_header import GgufHeader
-from playground.engines.llamacpp.native import lib, log
+from playground.engines.llamacpp.native import lib, log, read_whole_file
 from playground.engines.llamacpp.vocab import Vocab
+from playground.engines.memory import load_failure
 from playground.errors import ModelLoadError
 
 _LARGEST_CHECKED_BYTES = 1 << 30
@@ -24,6 +26,7 @@ class Model:
         header: Its header, checked.
         check_tensors: Read every weight and refuse broken ones (only up to 1 GiB, as it takes time).
         n_gpu_layers: Layers that a GPU holds; None leaves it to the library.
+        extra_buffers: Let the library lay weights out anew for this CPU; None leaves it to the library.
         use_mmap: Let the system read the file as it is used, instead of into memory at once.
         progress: Called with the fraction loaded, 0 to 1, from this thread.
 
@@ -38,6 +41,7 @@ class Model:
         *,
         check_tensors: bool = True,
         n_gpu_layers: int | None = None,
+        extra_buffers: bool | None = None,
         use_mmap: bool = True,
         progress: Callable[[float], None] | None = None,
     ) -> None:
@@ -50,8 +54,10 @@ class Model:
         params.check_tensors = check_tensors and self.header.size_bytes <= _LARGEST_CHECKED_BYTES
         if n_gpu_layers is not None:
             params.n_gpu_layers = n_gpu_layers
+        if extra_buffers is not None:
+            params.use_extra_bufts = extra_buffers
         if not use_mmap:
-            params.load_mode = lib.LLAMA_LOAD_MODE_NONE
+            read_whole_file(params)
 
         def report(fraction: float, _data: object) -> bool:
             if progress is not None:
@@ -60,10 +66,9 @@ class Model:
 
         callback = lib.llama_progress_callback(report)
         params.progress_callback = callback
-        self.handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        self.handle = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self.handle:
-            why = log.reason() or "llama.cpp could not read it"
-            raise ModelLoadError(f"{path.name} could not be loaded: {why}. Download or convert it again.")
+            raise ModelLoadError(load_failure(path.name, log.reason(), self.header.size_bytes))
         if not self._continues_text():
             self.close()
             raise ModelLoadError(f"{path.name} holds no model that continues a text; choose another file.")

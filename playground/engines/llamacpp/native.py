@@ -27,6 +27,14 @@ def library_version() -> str:
     return metadata.version("llama-cpp-python")
 
 
+def read_whole_file(params: Any) -> None:
+    """Have a model read into memory at once, not mapped; llama-cpp-python 0.3.35 renamed the parameter."""
+    if hasattr(lib, "LLAMA_LOAD_MODE_NONE"):
+        params.load_mode = lib.LLAMA_LOAD_MODE_NONE
+    else:
+        params.use_mmap = False
+
+
 class NativeLog:
     """The library's last log lines, kept for error messages instead of printed.
 

@@ -32,7 +32,7 @@ def quantize(source: Path, target: Path, kind: Quantization, *, threads: int = 0
     params.nthread = threads
     part = target.with_name(target.name + ".part")
     try:
-        failed = lib.llama_model_quantize(str(source).encode(), str(part).encode(), ctypes.byref(params))
+        failed = lib.llama_model_quantize(os.fsencode(source), os.fsencode(part), ctypes.byref(params))
         if failed:
             reason = log.reason() or "the library gave no reason"
             raise EngineError(

@@ -5,6 +5,7 @@ The library goes through loading with ``no_alloc`` and logs the size of each buf
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,8 @@ from typing import Any
 
 from playground.engines.estimate import NativeSizes
 from playground.engines.llamacpp.context import ContextOptions, native_params
-from playground.engines.llamacpp.native import lib, log
+from playground.engines.llamacpp.native import lib, log, read_whole_file
+from playground.engines.memory import load_failure
 from playground.errors import ModelLoadError
 
 _BUFFER = re.compile(r"(\S+)\s+(compute|output) buffer size\s*=\s*([\d.]+) MiB")
@@ -21,7 +23,12 @@ _KV = re.compile(r"size\s*=\s*([\d.]+) MiB \(\s*\d+ cells")
 
 
 def simulate(
-    path: Path, layouts: Sequence[ContextOptions], *, n_lanes: int, n_gpu_layers: int | None
+    path: Path,
+    layouts: Sequence[ContextOptions],
+    *,
+    n_lanes: int,
+    n_gpu_layers: int | None,
+    extra_buffers: bool | None = None,
 ) -> list[NativeSizes]:
     """The buffers of a context of each layout.
 
@@ -30,6 +37,7 @@ def simulate(
         layouts: Of the contexts.
         n_lanes: Samples that are decoded together; scoring wants logits for every token instead.
         n_gpu_layers: Layers that a GPU holds; None leaves it to the library.
+        extra_buffers: Whether weights are laid out anew for this CPU; None leaves it to the library.
 
     Raises:
         ModelLoadError: The library cannot load the file, or make such a context of it.
@@ -38,13 +46,14 @@ def simulate(
     log.mark()
     params = lib.llama_model_default_params()
     params.no_alloc = True
-    params.load_mode = lib.LLAMA_LOAD_MODE_NONE
+    read_whole_file(params)
+    if extra_buffers is not None:
+        params.use_extra_bufts = extra_buffers
     if n_gpu_layers is not None:
         params.n_gpu_layers = n_gpu_layers
-    model = lib.llama_model_load_from_file(str(path).encode(), params)
+    model = lib.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
-        why = log.reason() or "llama.cpp could not read it"
-        raise ModelLoadError(f"{path.name} could not be loaded: {why}. Download or convert it again.")
+        raise ModelLoadError(load_failure(path.name, log.reason(), path.stat().st_size))
     try:
         repacks = any("CPU_REPACK model buffer" in line for line in log.lines())
         return [_sizes(path, model, options, n_lanes, repacks) for options in layouts]
