@@ -7,9 +7,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Where ready builds of llama-cpp-python are: an index's address, a folder, or none to compile one.
+WHEELS ?=
 
-# llama-cpp-python is compiled here once and its wheel stays in pip's cache. No multimodal part: a sixth faster.
-export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
@@ -20,19 +20,33 @@ run: $(VENV)/.installed
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	@echo "Installing (the first time llama.cpp is compiled: some minutes) ..."
-	$(BIN)/pip install --quiet --editable .
+INSTALL := $(PYTHON) -m playground.install --venv $(VENV) --quiet-end $(if $(WHEELS),--wheels '$(WHEELS)')
+$(VENV)/.installed: pyproject.toml requirements/run.txt requirements/built.txt
+	$(INSTALL)
 	touch $@
 
-# torch is pinned to one CPU build for the tests; the program itself runs without it.
-$(VENV)/.test-installed: $(VENV)/.installed
-	$(BIN)/pip install --quiet 'torch==2.13.0'
-	$(BIN)/pip install --quiet --group check --group test
-	touch $@
+$(VENV)/.test-installed: pyproject.toml requirements/test.txt requirements/built.txt
+	$(INSTALL) --test
+	touch $(VENV)/.installed $@
+
+# The lock files from the ranges of pyproject.toml, with the newest versions: see requirements/README.md.
+LOCK := pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+	--no-emit-package llama-cpp-python --no-emit-package torch \
+	--override <(echo "torch; sys_platform == 'never'") --custom-compile-command 'make lock'
+.PHONY: lock
+$(BIN)/uv:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet 'uv>=0.9,<1'
+
+lock: $(BIN)/uv
+	$(BIN)/uv $(LOCK) --group build --output-file requirements/run.txt
+	$(BIN)/uv $(LOCK) --group build --group torch-needs --group check --group test --all-extras --output-file requirements/test.txt
+
+# The tests without a browser on the newest and on the oldest versions that the ranges allow, each in an environment
+# of its own. Before a release, and where a dependency's range changes.
+.PHONY: test-latest test-lowest
+test-latest test-lowest: $(BIN)/uv
+	$(BIN)/python tests/versions.py $(@:test-%=%) $(ARGS)
 
 # A browser for the tests: Chromium, as its headless shell where there is one, installed where none is and it may be.
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable

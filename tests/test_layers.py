@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(line.split())
     for line in (
         "__main__",
-        "cli",
+        "cli install",
         "space",
         "ui",
         "services",

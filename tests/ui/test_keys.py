@@ -95,7 +95,7 @@ def test_the_list_of_keys_is_the_table(tab: Tab) -> None:
         assert re.sub(r"\s+", " ", rows[action]) == keys
     page.keyboard.press("n")
     page.keyboard.press("Escape")
-    assert dialog.count() == 0
+    dialog.wait_for(state="detached")
     page.click(".help")
     assert dialog.is_visible()
 

@@ -42,7 +42,15 @@ def shared(server: PresetServer, name: str, text: str) -> Path:
 def open_own(page: Page, name: str) -> None:
     page.wait_for_selector(f"#preset option[value={name}]", state="attached")
     page.select_option("#preset", name)
-    page.wait_for_function(f"name => {STORE}.then(({{ session }}) => session.saved.name === name)", arg=name)
+    # Not wait_for_function: since Playwright 1.65 it takes a promise for true, whatever it resolves to.
+    page.evaluate(
+        f"""async (name) => {{
+            const {{ session, on }} = await {STORE};
+            if (session.saved.name !== name) await new Promise((opened) => on('opened', opened));
+        }}""",
+        name,
+    )
+    assert page.evaluate(f"{STORE}.then(({{ session }}) => session.saved.name)") == name
 
 
 def test_a_preset_leaves_as_link_and_in_every_format(here: Tab, preset_server: PresetServer) -> None:

@@ -60,7 +60,7 @@ def test_two_presets_are_compared_side_by_side(tab: Tab) -> None:
     page.wait_for_selector("[data-part='examples.0']")
     assert "你好吗？" in page.locator("[data-part='examples.0']").inner_text()
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.wait_for_selector("dialog", state="detached")
 
 
 def test_a_template_is_edited_as_data(tab: Tab) -> None:

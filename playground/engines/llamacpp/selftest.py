@@ -353,3 +353,14 @@ def _store(folder: Path, result: SelfTest) -> None:
     except OSError:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Make the self-test and print its verdict; 0 for ok, 3 repaired, 4 broken, 5 unknown."""
+    found = self_test()
+    print(found.verdict)
+    return {"ok": 0, "repaired": 3, "broken": 4, "unknown": 5}[found.verdict]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
