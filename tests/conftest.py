@@ -44,16 +44,17 @@ FLAGS = (
 LOOPBACK = ("127.", "::1", "localhost")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def extra_buffers() -> str:
     """What the self-test of llama.cpp finds on this machine, for all tests; each home would make it anew."""
-    return "0" if selftest.self_test().verdict == "repaired" else "1"
+    found = "0" if selftest.self_test().verdict == "repaired" else "1"
+    os.environ[selftest.VARIABLE] = found
+    return found
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra_buffers: str) -> None:
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLAYGROUND_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv(selftest.VARIABLE, extra_buffers)
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 

@@ -259,7 +259,8 @@ def lock(folder: Path) -> FileLock:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = FileLock(folder / ".lock", timeout=0)
+        # Not of one thread: a run is closed by another thread than the one that opened it.
+        taken = FileLock(folder / ".lock", timeout=0, thread_local=False)
         taken.acquire()
     except Timeout as error:
         raise ExperimentError(

@@ -1,0 +1,37 @@
+"""The real models, for tests that need them; without `make real-models` those are skipped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.real.fetch import VARIABLE, folder
+
+# Read before each test gets a home of its own.
+FOLDER = folder()
+
+
+def real_model(name: str) -> Path:
+    path = FOLDER / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not in {FOLDER}; get it with: make real-models")
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_same_folder_everywhere() -> None:
+    os.environ[VARIABLE] = str(FOLDER)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct in Q4_1: an instruct model with a chat template."""
+    return real_model("SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+@pytest.fixture(scope="session")
+def gemma() -> Path:
+    """Gemma 3 270M in Q4_K_M: a base model with a sliding window and a SentencePiece vocabulary."""
+    return real_model("gemma-3-270m-q4_k_m.gguf")
