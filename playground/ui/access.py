@@ -9,6 +9,7 @@ from collections import deque
 from importlib.util import find_spec
 
 from playground.errors import PlaygroundError
+from playground.extras import install_command
 from playground.ui.strings import Strings
 
 WILDCARD_HOSTS = ("0.0.0.0", "::", "")
@@ -55,7 +56,7 @@ def check_mcp(password: str | None, strings: Strings) -> None:
     if password is not None:
         raise PlaygroundError(strings("server.mcp_and_password"))
     if find_spec("mcp") is None:
-        raise PlaygroundError(strings("server.mcp_missing"))
+        raise PlaygroundError(strings("server.mcp_missing", command=install_command("mcp")))
 
 
 def environment_password() -> str | None:
