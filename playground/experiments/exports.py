@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from playground.experiments.assistants import ExperimentError
+from playground.experiments.private_files import make_private_folder, write_private
 from playground.experiments.questions import Question
 from playground.experiments.results import Results
 from playground.experiments.run_files import Answer, Plan
@@ -152,8 +153,8 @@ def export(
     for file, text in export_texts(plan, answers, wanted, created_s=created_s).items():
         path = folder / file
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="\n")
+            make_private_folder(path.parent)
+            write_private(path, text)
         except OSError as error:
             raise ExperimentError(f"{path} cannot be written: {error.strerror}.") from error
         written.append(path)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from playground.engines.base import Scores
 from playground.errors import PlaygroundError
 from playground.experiments.journal import Journal, JournalError
-from playground.experiments.metrics import METRICS
-from playground.experiments.questions import Asked, Question
+from playground.experiments.questions import Question
 from playground.experiments.run import Run
-from playground.experiments.run_files import Answer
+from playground.experiments.run_files import Answer, metric_model
 from playground.experiments.shift import bare_context, shift_of
 from playground.types import Origin, Piece, Prompt
 
@@ -116,7 +115,7 @@ class _Scorer:
         return {"reference_logprob": _mean_logprob(scores)}
 
     def _perplexity(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
-        model = self._run.plan.scorer
+        model = metric_model(self._run.plan, "perplexity", self._run.spec(answer.assistant).model)
         renderer = self._run.host.assistant(model, None).renderer
         talk = self._run.talk(self._run.spec(answer.assistant), question, answer.turn, answer.sample)
         prompt = renderer.render(talk)
@@ -125,9 +124,8 @@ class _Scorer:
         return {"perplexity": (None if mean is None else math.exp(-mean), n)}
 
     def _shift(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
-        scores = self._given(
-            self._run.plan.shift_base, bare_context(question.turns[answer.turn].query), answer
-        )
+        model = metric_model(self._run.plan, "shift", self._run.spec(answer.assistant).model)
+        scores = self._given(model, bare_context(question.turns[answer.turn].query), answer)
         classes: list[str] = [shift_of(token.rank) for token in scores.tokens if token.rank is not None]
         n = len(classes)
         return {
@@ -159,23 +157,3 @@ def _applies(name: str, answer: Answer, question: Question) -> bool:
 def _mean_logprob(scores: Scores) -> tuple[float | None, int]:
     known = [token.logprob for token in scores.tokens if token.logprob is not None]
     return (sum(known) / len(known) if known else None), len(known)
-
-
-def check_metrics(names: Sequence[str]) -> None:
-    """Refuse a name that no metric has.
-
-    Raises:
-        PlaygroundError: Says which there are.
-    """
-    for name in names:
-        if name not in METRICS and name not in MODEL_METRICS:
-            known = ", ".join((*METRICS, *MODEL_METRICS))
-            raise PlaygroundError(f"There is no metric '{name}'. Use some of: {known}.")
-
-
-def default_metrics(turns: Sequence[Asked]) -> tuple[str, ...]:
-    """What can be told of these questions without a model."""
-    chosen = ["rouge_l", "length_ratio"] if any(turn.reference for turn in turns) else []
-    if any(turn.values for turn in turns):
-        chosen = ["right", *chosen]
-    return (*chosen, "in_style", "tokens", "stopped", "role_leaked")

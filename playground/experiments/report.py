@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from playground.experiments.assistants import ExperimentError
+from playground.experiments.private_files import write_private
 from playground.experiments.report_parts import (
     charts,
     corpus_rows,
@@ -68,7 +69,7 @@ def report_html(
         for name, rows in judged_rows(judged).items():
             parts += [f"<h3>{name}</h3>", table(rows)]
     parts += ["<h2>Samples</h2>", _samples(plan, answers)]
-    if results.problems or results.errors or results.failures:
+    if len(problem_rows(results)) > 1:
         parts += ["<h2>What could not be read or asked</h2>", table(problem_rows(results))]
     return page(f"{plan.kind}: {', '.join(s.name for s in plan.assistants[:4])}", parts, manifest)
 
@@ -130,7 +131,7 @@ def write_report(path: Path, text: str) -> Path:
         ExperimentError: The file cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        write_private(path, text.encode("utf-8", "replace").decode())
     except OSError as error:
         raise ExperimentError(f"{path} cannot be written: {error.strerror}.") from error
     return path

@@ -16,9 +16,10 @@ import numpy as np
 
 from playground.experiments.assistants import ExperimentError
 from playground.experiments.judge_prompts import Preference
-from playground.experiments.statistics import Interval, interval
+from playground.experiments.statistics import UNIT, Interval, interval
 
 _RIDGE = 1e-3
+_SCORES = (1.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ def score_figures(verdicts: Sequence[Verdict], *, seed: int = 0) -> list[ScoreFi
             means = [sum(values) / len(values) for values in by_question.values()]
             found.append(
                 ScoreFigures(
-                    judge, aspect, name, turn, interval(means, seed=seed), _unparsable(part), _failed(part),
-                    len(part),
+                    judge, aspect, name, turn, interval(means, seed=seed, limits=_SCORES),
+                    _unparsable(part), _failed(part), len(part),
                 )
             )  # fmt: skip
     return found
@@ -149,7 +150,7 @@ def _figures(
     means = [sum(values) / len(values) for values in wins.values()]
     return PairFigures(
         judge, aspect, one, reference,
-        interval(means, seed=seed),
+        interval(means, seed=seed, limits=UNIT),
         length_controlled(won, gaps),
         sum(v.choice == "first" for v in decided) / len(decided) if decided else None,
         _flipped(read),

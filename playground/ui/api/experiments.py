@@ -141,6 +141,7 @@ class ExperimentCalls:
             **asdict(estimate(plan)),
             "metrics": [[name, metric_title(name)] for name in plan.metrics],
             "problems": len(plan.questions.problems),
+            "notes": list(plan.notes),
         }
 
     def start(self, query: PlanIn) -> object:
