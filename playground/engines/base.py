@@ -233,7 +233,8 @@ class Engine(Protocol):
     ) -> Scores:
         """Log-probabilities of ``target``'s tokens after ``context``, by one forward pass.
 
-        The joined text is tokenized as a whole; a token belongs to the target if its first byte does. The
+        The joined text is tokenized as a whole; a token belongs to the target if its first byte does, or if
+        it reaches into the target from white space at the context's end, or holds all of the target. The
         very first token of a text without BOS has no logprob (None).
 
         Raises:

@@ -17,6 +17,7 @@ from playground.engines.batching.jobs import GenerateCall, Job, ScoreCall, WarmC
 from playground.engines.batching.loop import DecodeLoop
 from playground.engines.batching.vocabulary import FragmentVocabulary
 from playground.engines.limits import begun_refusal, request_refusal, score_refusal
+from playground.engines.pieces import first_target_token
 from playground.engines.seeds import draw_seed
 from playground.errors import ContextLengthError, EngineError
 from playground.types import Piece, Usage
@@ -124,8 +125,9 @@ class BatchedEngine:
         """Log-probabilities of the target's tokens; see ``Engine.score``."""
         with self._lock:
             encoded = self._open_vocab().encode([*context, *target])
-        border = sum(len(piece.text.encode()) for piece in context)
-        first = next((i for i, at in enumerate(encoded.starts) if at >= border), len(encoded.ids))
+        before = "".join(piece.text for piece in context).encode()
+        text = before + "".join(piece.text for piece in target).encode()
+        first = first_target_token(encoded.starts, text, len(before))
         refusal = score_refusal(len(encoded.ids), self._info.n_ctx)
         if refusal is not None:
             raise ContextLengthError(refusal)
