@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.app import one_line, print_table, reported
-from playground.cli.talk import split_side
 
 if TYPE_CHECKING:
     from playground.experiments.assistants import AssistantSpec
@@ -72,9 +71,9 @@ def spec_of(workbench: Workbench, text: str, *, max_tokens: int | None = None) -
     Raises:
         PlaygroundError: No such model or preset.
     """
-    from playground.services.experiment_plans import spec_for
+    from playground.services.experiment_plans import spec_for, split_model
 
-    model, preset_name = split_side(text)
+    model, preset_name = split_model(text)
     return spec_for(workbench, model, preset_name, max_tokens=max_tokens)
 
 
@@ -168,8 +167,11 @@ def run_folder(workbench: Workbench, out: Path | None, kind: str) -> Path:
 
 
 @contextmanager
-def watched(run: Run) -> Iterator[None]:
-    """Progress on stderr while the block runs; Ctrl+C cancels the run and keeps what is finished."""
+def watched(run: Run, again: str = "") -> Iterator[None]:
+    """Progress on stderr while the block runs; Ctrl+C cancels the run and keeps what is finished.
+
+    ``again`` says how to go on after that; by ``--resume`` and the run's folder without it.
+    """
     ended = threading.Event()
 
     def watch() -> None:
@@ -182,7 +184,7 @@ def watched(run: Run) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         run.cancel.set()
-        typer.echo(f"\nGo on with it later: --resume {run.folder}", err=True)
+        typer.echo("\n" + (again or f"To resume the run, add: --resume {run.folder}"), err=True)
         raise
     finally:
         ended.set()

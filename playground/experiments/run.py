@@ -274,16 +274,26 @@ class Run:
             ExperimentError: An earlier turn has no answer.
         """
         messages = [Message("system", question.system)] if question.system else []
-        for earlier in range(turn):
-            said = self._answers.get((spec.name, question.id, earlier, sample))
-            if said is None or said.error is not None:
-                raise _Unanswered("An earlier turn was not answered.")
-            messages += [
-                Message("user", question.turns[earlier].query),
-                Message("assistant", said.text),
-            ]
+        for query, answer in self.earlier(spec.name, question, turn, sample):
+            messages += [Message("user", query), Message("assistant", answer)]
         messages.append(Message("user", question.turns[turn].query))
         return messages
+
+    def earlier(
+        self, assistant: str, question: Question, turn: int, sample: int
+    ) -> tuple[tuple[str, str], ...]:
+        """What was asked and answered before a turn, as this assistant held the conversation.
+
+        Raises:
+            ExperimentError: An earlier turn has no answer.
+        """
+        found = []
+        for number in range(turn):
+            said = self._answers.get((assistant, question.id, number, sample))
+            if said is None or said.error is not None:
+                raise _Unanswered("An earlier turn was not answered.")
+            found.append((question.turns[number].query, said.text))
+        return tuple(found)
 
     def _run(self, spec: AssistantSpec, engine: Engine, jobs: list[_Job]) -> None:
         """Send the requests, and those that failed once more."""

@@ -21,7 +21,7 @@ RESAMPLES = 2_000
 UNIT = (0.0, 1.0)
 """Limits of a share."""
 _BLOCK = 2_000_000
-_PSEUDO = 0.5
+PSEUDO = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +180,6 @@ def _means(
         if limits is None:
             means.append(data[draw.integers(0, len(data), (size, len(data)))].mean(axis=1))
         else:
-            means.append(draw.dirichlet([*np.ones(len(data)), _PSEUDO, _PSEUDO], size) @ [*data, *limits])
+            means.append(draw.dirichlet([*np.ones(len(data)), PSEUDO, PSEUDO], size) @ [*data, *limits])
         left -= size
     return np.concatenate(means)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -166,6 +167,14 @@ def spec_for(
     return (
         spec if max_tokens is None else replace(spec, sampling=replace(spec.params(), max_tokens=max_tokens))
     )
+
+
+def split_model(text: str) -> tuple[str, str | None]:
+    """``MODEL[:PRESET]`` as its two parts; a drive letter's colon is no separator."""
+    model, colon, preset = text.rpartition(":")
+    if not colon or re.fullmatch("[A-Za-z]", model):
+        return text, None
+    return model, preset or None
 
 
 def evaluation(
