@@ -81,6 +81,7 @@ class EngineInfo:
             its weights are (``bfloat16``, ``Q4_K_M``), where that is known.
         lacks: What it cannot do, each with the reason as a sentence; every capability is here or above.
         counts_estimated: Its token counts are estimates, because nobody here has its tokenizer.
+        layout: What else its floats depend on, as loaded: threads, ``n_ubatch``, flash attention, KV types.
     """
 
     name: str
@@ -104,6 +105,7 @@ class EngineInfo:
     dtype: str = ""
     lacks: tuple[tuple[Capability, str], ...] = ()
     counts_estimated: bool = False
+    layout: tuple[tuple[str, str | int | bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class ModelJudge:
 
     def ask(self, run: Run, cases: Sequence[Case]) -> Iterator[tuple[int, str, str | None]]:
         """The model's verdicts as they are finished."""
-        engine = run.host.engine(self.spec.model)
+        engine = run.engine(self.spec.model)
         assistant = run.host.assistant(self.spec.model, self.spec.preset)
         params = self.spec.params()
         requests: list[GenerateRequest] = []

@@ -109,7 +109,7 @@ class _Scorer:
 
     def _reference(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
         prompt = self._run.prompt_of(self._run.spec(answer.assistant), question, answer.turn, answer.sample)
-        engine = self._run.host.engine(self._run.spec(answer.assistant).model)
+        engine = self._run.engine(self._run.spec(answer.assistant).model)
         target = [Piece(prompt.lead + question.turns[answer.turn].reference, _ANSWER)]
         scores = engine.score(prompt.pieces, target, exact=self._run.plan.exact, cancel=self._run.cancel)
         return {"reference_logprob": _mean_logprob(scores)}
@@ -138,7 +138,7 @@ class _Scorer:
         }
 
     def _given(self, model: str, prompt: Prompt, answer: Answer) -> Scores:
-        engine = self._run.host.engine(model)
+        engine = self._run.engine(model)
         return engine.score(
             prompt.pieces,
             [Piece(answer.text, _ANSWER)],

@@ -80,6 +80,11 @@ def page(title: str, parts: Iterable[str], manifest: Mapping[str, object]) -> st
     models = manifest.get("models")
     if isinstance(models, dict):
         rows += [[name, ", ".join(f"{k} {v}" for k, v in facts.items())] for name, facts in models.items()]
+    engines = manifest.get("engines")
+    for name, layouts in engines.items() if isinstance(engines, dict) else ():
+        rows += [[f"{name}, as loaded", ", ".join(f"{k} {v}" for k, v in one.items())] for one in layouts]
+    if manifest.get("command"):
+        rows.append(["command", str(manifest["command"])])
     versions = manifest.get("versions")
     if isinstance(versions, dict):
         rows.append(["versions", ", ".join(f"{name} {value}" for name, value in versions.items())])

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from playground import __version__
 from playground.datafiles import RowProblem
 from playground.experiments.assistants import AssistantSpec, ExperimentError, Host, Tag, unique_names
+from playground.experiments.machine import machine, versions
 from playground.experiments.private_files import FILE_MODE, make_private_folder
 from playground.experiments.questions import QuestionSet, stored_questions, write_questions
 from playground.presets.library import write_atomically
@@ -35,7 +31,6 @@ METRIC_OPTIONS = {"perplexity": "--scorer", "shift": "--shift-base"}
 """Metrics that are taken under another model, and the option that names it."""
 AnswerKey = tuple[str, str, int, int]
 """Assistant, question, turn and sample: what finished work is known by."""
-_PACKAGES = ("llama-cpp-python", "torch", "transformers", "numpy", "openai", "rouge-score", "bm25s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +151,8 @@ def write_manifest(folder: Path, plan: Plan, host: Host) -> None:
         "options": dict(plan.options),
         "notes": list(plan.notes),
         "command": plan.command,
-        "versions": _versions(),
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count() or 0,
-            "python": sys.version.split()[0],
-        },
+        "versions": versions(),
+        "machine": machine(),
     }
     try:
         make_private_folder(folder)
@@ -279,6 +269,21 @@ def check_models(folder: Path, host: Host) -> None:
             )
 
 
+def note_engine(folder: Path, model: str, facts: Mapping[str, Tag]) -> None:
+    """Remember in the manifest how a model was loaded; a resumed run may have it loaded otherwise.
+
+    Raises:
+        ExperimentError: The manifest cannot be read or written.
+    """
+    manifest = read_manifest(folder)
+    engines = manifest.setdefault("engines", {})
+    assert isinstance(engines, dict)
+    known = engines.setdefault(model, [])
+    if dict(facts) not in known:
+        known.append(dict(facts))
+        write_results(folder, manifest, "manifest.json")
+
+
 def lock(folder: Path) -> FileLock:
     """The run's lock, taken; two programs cannot go on with one run.
 
@@ -374,21 +379,3 @@ def _metric_models(plan: Plan) -> set[str]:
 def _used_rivals(questions: QuestionSet) -> dict[str, tuple[str, ...]]:
     used = {turn.relation for question in questions.questions for turn in question.turns}
     return {name: tuple(values) for name, values in questions.rivals.items() if name in used}
-
-
-def _versions() -> dict[str, Tag]:
-    found: dict[str, Tag] = {"icl-playground": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

@@ -168,3 +168,22 @@ def test_every_experiment_can_be_exact(command: str, run: Run, tmp_path: Path) -
     }[command]
     run(command, *more, "--exact", "--max-tokens", "4", "--out", str(tmp_path / "run"))
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["exact"] is True
+
+
+def test_the_manifest_says_how_each_model_was_loaded(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(
+        *("evaluate", "--assistant", "wren/base", "--limit", "1", "--max-tokens", "4"),
+        *("--metrics", "perplexity", "--out", str(folder)),
+    )
+    engines = json.loads((folder / "manifest.json").read_text())["engines"]
+    assert set(engines) == {"wren/base", "wren/instruct"}
+    (loaded,) = engines["wren/base"]
+    assert loaded["n_ctx"] > 0
+    assert loaded["n_threads"] > 0
+    assert loaded["n_ubatch"] > 0
+    assert isinstance(loaded["flash_attn"], bool)
+    assert (loaded["k_type"], loaded["v_type"]) == ("f16", "f16")
+    assert loaded["exact_n_ubatch"] == 128
+    run("evaluate", "--resume", str(folder))
+    assert json.loads((folder / "manifest.json").read_text())["engines"] == engines
