@@ -20,6 +20,7 @@ from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine
 from playground.engines.bounded import BoundedEngine
 from playground.engines.cores import CoreShare
+from playground.engines.limits import far_over
 from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
 from playground.models.catalog import Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
@@ -51,11 +52,14 @@ class SideSpec:
 
 @dataclass(frozen=True, slots=True)
 class PromptView:
-    """What a side would send now; ``error`` says why it could not be, and it is shown all the same."""
+    """What a side would send now; ``error`` says why it could not be, and it is shown all the same.
+
+    Where the messages are so long that they were not tokenized, the prompt is empty and ``counts`` is None.
+    """
 
     prompt: Prompt
     ids: tuple[int, ...]
-    counts: TokenCounts
+    counts: TokenCounts | None
     error: str | None = None
 
 
@@ -262,6 +266,8 @@ class Workbench:
                 max_tokens=assistant.sampling.max_tokens,
             )
         except ContextLengthError as reason:
+            if far_over((message.content for message in messages), n_ctx):
+                return PromptView(Prompt(()), (), None, str(reason))
             prompt, error = assistant.renderer.render(messages), str(reason)
         encoded = self._encodings.encode(engine, prompt.pieces)
         counts = count_by_part(

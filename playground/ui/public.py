@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel
-from playground.errors import ConversationError, PlaygroundError
+from playground.engines.limits import far_over_refusal
+from playground.errors import ContextLengthError, ConversationError, PlaygroundError
 from playground.presets.preset import Preset
 from playground.services import DRAFT, NO_PRESET, SideSpec, Workbench
 from playground.services.lens import score_answer
@@ -162,6 +163,9 @@ class PublicApi:
                 The id and the text of each token; half a character is its bytes as numbers.
             """
             engine = bench.engine(model or self._base())
+            refusal = far_over_refusal([text], engine.info.n_ctx)
+            if refusal is not None:
+                raise ContextLengthError(refusal)
             pieces = text_prompt(text, special=False).pieces
             view = view_tokens(engine, pieces, engine.tokenize(pieces))
             shown, at = [], 0

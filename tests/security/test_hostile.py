@@ -7,6 +7,8 @@ import json
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -208,6 +210,52 @@ def test_texts_of_ten_megabytes_are_refused_or_taken(watched: Watched) -> None:
     assert html[1].startswith("<pre>x &lt;b&gt;")
     too_large = watched.ask("POST", "/gradio_api/component_server/", {"data": "x" * 33_000_000})
     assert too_large.status == 413
+
+
+def test_a_message_far_over_the_context_is_refused_at_once_and_keeps_nobody_waiting(watched: Watched) -> None:
+    """Four megabytes: they were tokenized once, which took seconds in which the other tab got no answer."""
+    huge = "the quick brown fox " * 200_000
+    side = {"id": "A", "model": "fake/base", "preset": "@draft"}
+    asked = {"draft": DRAFT, "conversation": '{"turns":{},"head":null}', "text": huge}
+    component, _ = watched.wire()
+    waited: list[float] = []
+
+    def other_tab(done: threading.Event) -> None:
+        while not done.wait(0.02):
+            began = time.monotonic()
+            watched.call("models", {}, component)
+            waited.append(time.monotonic() - began)
+
+    done = threading.Event()
+    other = threading.Thread(target=other_tab, args=(done,))
+    other.start()
+    try:
+        preview = watched.call(
+            "preview", {"sides": [side], "pieces": True, "tokens": True, **asked}, component
+        )
+        copied = watched.call("copy_prompt", {"side": side, "form": "ids", **asked}, component)
+        question = json.dumps(
+            {"head": "a", "turns": {"a": {"id": "a", "parent": None, "query": huge, "replies": {}}}}
+        )
+        scored = watched.call(
+            "score", {"side": side, "draft": DRAFT, "conversation": question, "text": "x"}, component
+        )
+        warmed = watched.call(
+            "warm", {"tab": "t", "sides": [side], "draft": DRAFT, "conversation": question}, component
+        )
+        counted = watched.call("text_tokens", {"model": "fake/base", "before": huge}, component)
+    finally:
+        done.set()
+        other.join()
+    shown = preview["value"]["sides"]["A"]
+    assert "The message has 4,000,000 characters, far more than fit" in shown["error"]
+    assert (shown["counts"], shown["pieces"]) == (None, [])
+    for refused in (copied, scored):
+        assert "far more than fit into the context" in refused["error"]
+    assert warmed == {"value": None}
+    assert counted == {"value": None}
+    assert len(waited) > 3
+    assert max(waited) < 1.5, waited
 
 
 def test_hostile_texts_come_back_as_they_are_or_escaped(watched: Watched) -> None:
