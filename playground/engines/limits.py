@@ -8,11 +8,11 @@ from playground.engines.base import GenerateRequest
 from playground.types import SamplingParams
 
 MOST_TOKEN_BYTES = 32
-"""No text has tokens that stand for more bytes than this on average, white space left out."""
+"""No text that people write has tokens of more bytes than this on average, white space left out."""
 
 
 def least_tokens(text: str) -> int:
-    """A number of tokens that a text has at least under any tokenizer, told without one.
+    """How many tokens a text has at least, told without a tokenizer; 0 for a short one.
 
     Tokenizing some megabytes takes seconds and hundreds of megabytes of memory, only to find that they do not
     fit. White space counts nothing, because long runs of it are single tokens of some vocabularies.
