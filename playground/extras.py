@@ -6,6 +6,7 @@ installs its own extras; a wheel's extras are installed as the packages that its
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -26,6 +27,15 @@ def is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
+
+
+def is_usable(module: str) -> bool:
+    """Whether a module can be imported, found out by importing it: a package of its own may be missing."""
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def install_command(extra: Extra) -> str:

@@ -9,7 +9,7 @@ from playground.experiments.metrics import METRICS
 from playground.experiments.model_metrics import MODEL_METRICS
 from playground.experiments.questions import Asked
 from playground.experiments.statistics import UNIT
-from playground.extras import install_command, is_installed
+from playground.extras import install_command, is_usable
 
 
 def check_metrics(names: Iterable[str]) -> None:
@@ -56,10 +56,11 @@ def limits(name: str) -> tuple[float, float] | None:
 def unavailable(name: str) -> str:
     """Why a metric cannot be computed in this installation, as a sentence; empty where it can."""
     module = METRICS[name].needs if name in METRICS else ""
-    if not module or is_installed(module):
+    if not module or is_usable(module):
         return ""
+    package = module.partition(".")[0].replace("_", "-")
     return (
-        f"The metric {name} needs the package {module.replace('_', '-')}, which is not installed; "
+        f"The metric {name} needs the package {package}, which cannot be imported; "
         f"install it with: {install_command('experiments')}"
     )
 

@@ -187,7 +187,7 @@ METRICS: dict[str, Metric] = {
         Metric("right", "right", "share", "higher", right),
         Metric("contains", "holds the answer", "share", "higher", contains),
         Metric("exact_match", "exact match", "share", "higher", exact_match),
-        Metric("rouge_l", "ROUGE-L", "score", "higher", rouge_l, needs="rouge_score"),
+        Metric("rouge_l", "ROUGE-L", "score", "higher", rouge_l, needs="rouge_score.rouge_scorer"),
         Metric("in_style", "in style", "share", "higher", in_style),
         Metric("unknown", "says it does not know", "share", None, unknown),
         Metric("tokens", "tokens", "tokens", None, tokens),

@@ -15,13 +15,13 @@ from playground.engines.base import Cancel, Engine
 from playground.errors import ContextLengthError, EngineMissingError, UnsupportedError
 from playground.experiments.assistants import ExperimentError, Retrieval
 from playground.experiments.diversity import words
-from playground.extras import install_command, is_installed
+from playground.extras import install_command, is_usable
 from playground.presets.preset import Preset, PresetExample
 from playground.types import Example, Origin, Piece
 
 LIKELIHOOD_POOL = 32
 """So many of BM25's nearest are looked at by the model, a forward each."""
-_MISSING = "Retrieval needs the package bm25s, which is not installed; install it with: {command}"
+_MISSING = "Retrieval needs the package bm25s, which cannot be imported; install it with: {command}"
 
 
 def content_words(text: str) -> list[str]:
@@ -108,7 +108,7 @@ def check_retrieval(retrieval: Retrieval) -> None:
     """
     if not retrieval.pool:
         raise ExperimentError("There is no example to retrieve from; name a pool that has answers.")
-    if not is_installed("bm25s"):
+    if not is_usable("bm25s"):
         raise EngineMissingError(_MISSING.format(command=install_command("experiments")))
 
 

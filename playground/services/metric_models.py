@@ -62,6 +62,31 @@ def models_for(catalog: Catalog, metric: str, asked: Iterable[str], *, chosen: s
     return found
 
 
+def shift_models(catalog: Catalog, base: str, aligned: str) -> tuple[str, str]:
+    """The base and the instruct model of a token shift; one that is not named is of the other's pair.
+
+    Raises:
+        PlaygroundError: Neither is named, or the other one's pair has no such model.
+    """
+    kinds: tuple[tuple[str, str, ModelKind, str], ...] = (
+        (base, aligned, "base", "--base"),
+        (aligned, base, "instruct", "--aligned"),
+    )
+    found = []
+    for named, other, kind, option in kinds:
+        if named:
+            found.append(named)
+            continue
+        entry = catalog.get(other)
+        half = None if entry.kind == kind else _half(catalog, entry, kind)
+        if half is None:
+            raise ExperimentError(
+                f"{other} has no {kind} model beside it in the catalog. Name one with {option}."
+            )
+        found.append(half.id)
+    return found[0], found[1]
+
+
 def _half(catalog: Catalog, entry: ModelEntry, kind: ModelKind) -> ModelEntry | None:
     """The model of that kind of an entry's pair, which may be the entry itself; None where there is none."""
     if entry.kind == kind:

@@ -143,7 +143,7 @@ def test_a_plain_installation_evaluates_without_the_optional_metric(tmp_path: Pa
     assert (folder / "report.html").is_file()
     refused = start("evaluate", "--limit", "2", "--metrics", "rouge_l,tokens", "--out", str(tmp_path / "no"))
     assert refused.returncode == 1
-    assert b"rouge-score, which is not installed; install it with: " in refused.stderr
+    assert b"rouge-score, which cannot be imported; install it with: " in refused.stderr
     assert not (tmp_path / "no").exists(), "it is refused before anything is asked"
 
 

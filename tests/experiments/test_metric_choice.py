@@ -38,7 +38,7 @@ from playground.services.experiment_plans import (
     wording_search,
 )
 from playground.services.experiments import Experiments
-from playground.services.metric_models import with_metric_models
+from playground.services.metric_models import shift_models, with_metric_models
 from playground.settings import Settings
 from playground.types import Example, Piece
 
@@ -47,8 +47,10 @@ PRESET = Preset(name="p", system="Talk.", examples=(PresetExample(query="x", ans
 
 @pytest.fixture
 def without_rouge(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = extras.is_installed
-    monkeypatch.setattr(metric_choice, "is_installed", lambda name: name != "rouge_score" and found(name))
+    found = extras.is_usable
+    monkeypatch.setattr(
+        metric_choice, "is_usable", lambda name: not name.startswith("rouge_score") and found(name)
+    )
 
 
 def test_a_default_metric_whose_package_is_missing_is_left_out_with_a_note(without_rouge: None) -> None:
@@ -67,7 +69,7 @@ def test_with_its_package_the_metric_is_a_default() -> None:
 
 
 def test_a_missing_package_is_told_before_the_first_answer(without_rouge: None) -> None:
-    with pytest.raises(PlaygroundError, match=r"rouge-score, which is not installed; install it with"):
+    with pytest.raises(PlaygroundError, match=r"rouge-score, which cannot be imported; install it with"):
         check_metrics(["tokens", "rouge_l"])
 
 
@@ -89,10 +91,10 @@ def test_retrieval_without_its_package_is_refused_before_the_first_answer(
 ) -> None:
     from playground.experiments import retrieve
 
-    monkeypatch.setattr(retrieve, "is_installed", lambda name: name != "bm25s")
+    monkeypatch.setattr(retrieve, "is_usable", lambda name: name != "bm25s")
     experiments = Experiments(bench)
     asked = Asking((spec_for(bench, "wren/base"),), experiments.questions("wren:seen").take(2, seed=1))
-    with pytest.raises(PlaygroundError, match="bm25s, which is not installed"):
+    with pytest.raises(PlaygroundError, match="bm25s, which cannot be imported"):
         evaluation(bench, asked, pool=experiments.questions("wren:told"))
 
 
@@ -284,6 +286,16 @@ def test_a_pair_without_the_other_half_is_refused_and_another_model_can_be_named
     assert plan.scorers == {"alone/base": "lone/instruct"}
     with pytest.raises(ExperimentError, match="alone/base is a base model"):
         planned(bench, "wren/base", metrics=("perplexity",), scorer="alone/base")
+
+
+def test_a_token_shift_takes_the_other_half_of_the_model_that_is_named(bench: Workbench) -> None:
+    listed_pair(bench, "far", "base", "instruct")
+    listed_pair(bench, "alone", "base")
+    assert shift_models(bench.catalog, "far/base", "") == ("far/base", "far/instruct")
+    assert shift_models(bench.catalog, "", "far/instruct") == ("far/base", "far/instruct")
+    assert shift_models(bench.catalog, "alone/base", "far/instruct") == ("alone/base", "far/instruct")
+    with pytest.raises(ExperimentError, match="alone/base has no instruct model beside it"):
+        shift_models(bench.catalog, "alone/base", "")
 
 
 def test_a_file_named_like_a_pair_is_not_of_that_pair(bench: Workbench, tmp_path: Path) -> None:
