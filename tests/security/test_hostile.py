@@ -29,6 +29,8 @@ BY_PATH = {"shelf_look", "shelf_add"}
 """Calls that take a model's path on purpose."""
 UNEXPECTED = STRINGS("server.unexpected")
 WRITING = re.compile("[wax+]")
+# Addresses in numbers, for which nobody is asked: IPv6, and IPv4 in all that a resolver takes.
+NUMBERS = re.compile(r"[\da-f.]*:[\da-f.:]*|(?:0x[\da-f]+|\d+)(?:\.(?:0x[\da-f]+|\d+))*|localhost|None")
 
 
 def told_too_much(text: str, page: Watched) -> list[str]:
@@ -59,7 +61,7 @@ def outside(page: Watched, start: int, on_purpose: set[str]) -> list[tuple[str, 
         elif event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"):
             wrong = "template_child.py" not in "".join(told) and "playground" not in "".join(told)
         elif event == "socket.getaddrinfo":
-            wrong = not re.fullmatch(r"[\d.:]+|localhost|None", told[0])  # a name that is looked up
+            wrong = not NUMBERS.fullmatch(told[0])  # a name that is looked up
         elif event in ("socket.connect", "socket.sendto"):
             wrong = "127.0.0.1" not in "".join(told) and "AF_UNIX" not in told[0]
         else:
@@ -107,6 +109,26 @@ def test_foreign_names_sites_and_files_are_refused(watched: Watched) -> None:
     multipart = {"Content-Type": "multipart/form-data; boundary=x"}
     assert watched.ask("POST", "/gradio_api/upload", upload, **multipart).status == 404
     assert watched.ask("POST", "/gradio_api/component_server/", upload, **multipart).status == 415
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "[::1]", "0", "127.1", "2130706433", "0x7f.1", "[::ffff:7f00:1]"),
+        *(
+            "[::127.0.0.1]",
+            "[::ffff:0:7f00:1]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b:1::7f00:1]",
+            "[2002:7f00:1::]",
+        ),
+        *("192.0.0.192", "192.88.99.1", "169.254.169.254", "10.0.0.1", "[fe80::1]", "[fec0::1]", "[100::1]"),
+    ],
+)
+def test_no_address_of_this_machine_is_imported_from(watched: Watched, host: str) -> None:
+    port = watched.url.rstrip("/").rpartition(":")[2]
+    said = watched.call("import_presets", {"address": f"http://{host}:{port}/config"})
+    assert "private network" in said["error"], said
 
 
 PATHS = (
