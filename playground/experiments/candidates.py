@@ -16,8 +16,9 @@ import msgspec
 import numpy as np
 
 from playground.experiments.assistants import AssistantSpec, ExperimentError, model_label
-from playground.experiments.measured import LIKELIHOOD, measured
+from playground.experiments.measured import measured
 from playground.experiments.metric_choice import check_goal, direction, limits
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.questions import Asked, Question
 from playground.experiments.run import Run, RunCancelled
 from playground.experiments.run_files import write_results

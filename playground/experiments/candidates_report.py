@@ -7,7 +7,7 @@ from html import escape
 
 from playground.experiments.candidates import CandidateResults, rank_candidates
 from playground.experiments.charts import Bar, BarChart
-from playground.experiments.measured import LIKELIHOOD
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.report import page, table, write_report
 from playground.experiments.report_parts import Rows
 from playground.experiments.run import Run

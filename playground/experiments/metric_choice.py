@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from playground.errors import PlaygroundError
 from playground.experiments.metrics import METRICS
-from playground.experiments.model_metrics import MODEL_METRICS
+from playground.experiments.model_metrics import LIKELIHOOD, MODEL_METRICS
 from playground.experiments.questions import Asked
 from playground.experiments.statistics import UNIT
 from playground.extras import install_command, is_usable
@@ -40,6 +40,30 @@ def check_goal(name: str) -> None:
             f"'{name}' cannot be optimised: neither a high nor a low value of it is better. "
             f"Use one of: {usable}."
         )
+
+
+def check_measurable(name: str, turns: Sequence[Asked]) -> None:
+    """Refuse to optimise a metric that says nothing of any of these questions, before one is asked.
+
+    Raises:
+        PlaygroundError: The metric compares with references or values, and the questions have none.
+    """
+    has = _COMPARES_WITH.get(name)
+    if has is not None and not any(has(turn) for turn in turns):
+        usable = ", ".join(n for n in METRICS if n not in _COMPARES_WITH and _better(n) is not None)
+        raise PlaygroundError(
+            f"The metric {name} compares an answer with what the question set says of a right one, and no "
+            f"question of this set says it. Use a set with reference answers, or one of: {usable}."
+        )
+
+
+_COMPARES_WITH: Mapping[str, Callable[[Asked], bool]] = {
+    "right": lambda asked: bool(asked.values),
+    "contains": lambda asked: bool(asked.values or asked.reference),
+    "exact_match": lambda asked: bool(asked.reference or asked.sentences or len(asked.values) == 1),
+    "rouge_l": lambda asked: bool(asked.reference or asked.sentences),
+    LIKELIHOOD: lambda asked: bool(asked.reference),
+}
 
 
 def direction(name: str) -> int:

@@ -18,9 +18,10 @@ from playground.experiments.run_files import Answer, metric_model
 from playground.experiments.shift import bare_context, shift_of
 from playground.types import Origin, Piece, Prompt
 
+LIKELIHOOD = "reference_logprob"
 _ANSWER = Origin("turn", "answer")
 MODEL_METRICS = {
-    "reference_logprob": ("log-probability of the reference a token", "nats", "higher"),
+    LIKELIHOOD: ("log-probability of the reference a token", "nats", "higher"),
     "perplexity": ("perplexity under the instruct model", "perplexity", "lower"),
     "shift": ("share of tokens shifted under the base model", "share", None),
     "shift_marginal": ("share of tokens marginal under the base model", "share", None),

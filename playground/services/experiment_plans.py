@@ -28,8 +28,13 @@ from playground.experiments.assistants import (
     RetrievedBy,
 )
 from playground.experiments.candidates import CandidateOptions
-from playground.experiments.measured import LIKELIHOOD
-from playground.experiments.metric_choice import check_goal, check_metrics, default_metrics
+from playground.experiments.metric_choice import (
+    check_goal,
+    check_measurable,
+    check_metrics,
+    default_metrics,
+)
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.pools import in_style_of
 from playground.experiments.questions import Question, QuestionSet
 from playground.experiments.retrieve import check_retrieval
@@ -265,6 +270,7 @@ def example_search(asking: Asking, options: SearchOptions, splits: Splits) -> Pl
         test=_ids(kept.questions),
     )
     asked = replace(chosen_by, questions=(*chosen_by.questions, *kept.questions))
+    check_measurable(options.metric, [turn for q in chosen_by.questions for turn in q.turns])
     return asking.plan("search", (spec,), asked, (options.metric,), options=asdict(options))
 
 
@@ -307,6 +313,8 @@ def wording_search(
     )
     asked = replace(parts[0], questions=(*parts[0].questions, *parts[1].questions))
     metrics = tuple(dict.fromkeys(name for name in (LIKELIHOOD, options.metric) if name))
+    for name in metrics:
+        check_measurable(name, [turn for q in parts[0].questions for turn in q.turns])
     return asking.plan("candidates", (spec,), asked, metrics, options=asdict(options))
 
 

@@ -57,6 +57,11 @@ def test_evaluate_judge_and_report(run: Run, tmp_path: Path) -> None:
     judged = run("judge", str(folder), "--judge", "rule:first", "--pairs", "wren/instruct:none", "--json")
     (pair,) = json.loads(judged.stdout)["pairs"]
     assert (pair["win_rate"]["mean"], pair["n"]) == (0.5, 2)
+    both = run("judge", str(folder), "--judge", "rule:longer", "--pairs", "wren/instruct:none", "--json")
+    assert [row["judge"] for row in json.loads(both.stdout)["pairs"]] == ["rule:first", "rule:longer"]
+    shown = run("judge", str(folder), "--judge", "rule:longer", "--pairs", "wren/instruct:none").stdout
+    assert b"rule:first" in shown
+    assert b"rule:longer" in shown
     listed = run("report", str(folder), "--export", "alpaca_eval", "--export", "mt_bench").stdout.decode()
     files = [Path(line).name for line in listed.splitlines()]
     assert "alpaca_eval-wren-base-friendly.json" in files

@@ -17,7 +17,7 @@ from playground.engines.fake import FakeEngine
 from playground.experiments.assistants import AssistantSpec, ExperimentError
 from playground.experiments.candidates import CandidateOptions, rank_candidates
 from playground.experiments.candidates_report import rank_and_report
-from playground.experiments.measured import LIKELIHOOD
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
 from playground.experiments.wordings import PARAPHRASING, mined, paraphrases, worded

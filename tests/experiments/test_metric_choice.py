@@ -353,3 +353,17 @@ def test_files_that_are_passed_on_hold_no_folder_of_this_computer() -> None:
     assert model_label(r"C:\models\x.GGUF") == "x"
     assert model_label("~/folder/base/") == "base"
     assert model_label("./a/b/instruct") == "instruct"
+
+
+def test_a_metric_that_says_nothing_of_the_questions_is_refused_before_one_is_asked(bench: Workbench) -> None:
+    asked = Asking((spec_for(bench, "wren/base"),), questions(30))
+    with pytest.raises(PlaygroundError, match="right compares an answer with what the question set says"):
+        example_search(asked, SearchOptions("right", (), (), ()), Splits(5, 5, 5))
+    assert example_search(asked, SearchOptions("rouge_l", (), (), ()), Splits(5, 5, 5)).kind == "search"
+    bare = replace(
+        asked.questions,
+        questions=tuple(replace(q, turns=(Asked(q.turns[0].query),)) for q in asked.questions.questions),
+    )
+    asked = replace(asked, questions=bare)
+    with pytest.raises(PlaygroundError, match="reference_logprob compares an answer"):
+        wording_search(asked, CandidateOptions(("Hi.",), (), (), ()), Splits(0, 5, 5))
