@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "chat",
         "prompts presets models engines storage datafiles",
         "hub_errors",
-        "settings types errors",
+        "settings types errors extras",
     )
 )
 # Third-party packages, and the places (below playground/) that alone may import them.

@@ -55,3 +55,32 @@ def test_an_installed_copy_finds_what_shipped(wheel: Path, tmp_path: Path) -> No
     place, present = done.stdout.splitlines()  # the other models listed are nowhere until pulled
     assert place.startswith(str(tmp_path))
     assert present == "['wren/base', 'wren/instruct']"
+
+
+def test_an_installed_copy_says_that_it_has_no_files_for_another_engine(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(tmp_path / 'site')!r});"
+        f"os.environ['PLAYGROUND_HOME'] = {str(tmp_path / 'home')!r};"
+        "from playground.cli import main; main(['ask', 'Hi', '--engine', 'transformers'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=120
+    )
+    assert done.returncode == 1
+    assert "Wren base for the engine transformers are not here. Use --engine llama.cpp" in done.stderr
+    assert "hf-base" not in done.stderr, "no folder is named that the wheel does not contain"
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_installed_copy_advises_packages_and_not_itself(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r});"
+        "from playground.extras import install_command; print(install_command('experiments'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert "install 'bm25s<1,>=0.3.9' 'rouge-score<1,>=0.1.2'" in done.stdout
+    assert "icl-playground" not in done.stdout

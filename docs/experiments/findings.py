@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from playground.experiments.evaluate import stored
 from playground.experiments.journal import read_journal
+from playground.experiments.metric_choice import limits
 from playground.experiments.model_metrics import Score
 from playground.experiments.results import values_of
 from playground.experiments.run_files import Plan
@@ -110,7 +111,9 @@ def findings(runs: Path) -> list[str]:
 
 
 def _pair(record: Record, metric: str, one: list[str], other: list[str]) -> Paired | None:
-    return paired(record.together(metric, one), record.together(metric, other), seed=record.plan.seed)
+    bounds = limits(metric)
+    values = (record.together(metric, names) for names in (one, other))
+    return paired(*values, seed=record.plan.seed, limits=bounds)
 
 
 def _gap(folder: Path) -> list[Finding]:
@@ -119,7 +122,8 @@ def _gap(folder: Path) -> list[Finding]:
     instruct = record.named(ending="instruct:none")
     retrieved = record.named(ending=" + BM25 3")
     likely = record.named(ending=" + likelihood 3")
-    shares = interval(list(record.values("shift_unshifted").get(instruct[0], {}).values()))
+    unshifted = list(record.values("shift_unshifted").get(instruct[0], {}).values())
+    shares = interval(unshifted, limits=limits("shift_unshifted"))
     return [
         judged(
             "A few examples make a base model answer", URIAL, _pair(record, "right", friendly, bare), "more",
@@ -154,7 +158,7 @@ def _turns(folder: Path) -> list[Finding]:
     found = []
     for name in (*record.named(ending=":friendly"), *record.named(ending="instruct:none")):
         first, second = (record.values("right", turn=turn).get(name, {}) for turn in (1, 2))
-        gap = paired(second, first, seed=record.plan.seed)
+        gap = paired(second, first, seed=record.plan.seed, limits=limits("right"))
         found.append(judged("Second turns are worse than first ones", EPFL, gap, "less", f"`right`, {name}"))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from playground.engines.limits import far_over_refusal, least_tokens
 from playground.errors import ContextLengthError
 from playground.presets.preset import Preset
 from playground.prompts.render import Renderer, TemplateRenderer
@@ -79,16 +80,23 @@ def fit(
         n_ctx: Context of the model, in tokens.
         max_tokens: Most tokens of the answer.
 
+    Messages that cannot fit whatever they hold are not tokenized, nor rendered if the last is one of them.
+
     Raises:
         ContextLengthError: The examples and the last message alone do not fit.
     """
+    refusal = far_over_refusal([messages[-1].content] if messages else [], n_ctx, "The message")
+    if refusal is not None:
+        raise ContextLengthError(refusal)
     system = [m for m in messages if m.role == "system"]
     talk = [m for m in messages if m.role != "system"]
     starts = [i for i, m in enumerate(talk) if m.role == "user"] or [0]
 
     def prompt_from(turn: int) -> tuple[Prompt, int]:
-        prompt = renderer.render([*system, *talk[starts[turn] :]])
-        return replace(prompt, dropped_turns=turn), count(prompt)
+        kept = [*system, *talk[starts[turn] :]]
+        prompt = replace(renderer.render(kept), dropped_turns=turn)
+        least = sum(least_tokens(message.content) for message in kept)
+        return prompt, least if least > n_ctx else count(prompt)
 
     reserve = min(max_tokens, max(SHORTEST_ANSWER, int(n_ctx * LARGEST_RESERVE)))
     whole = prompt_from(0)

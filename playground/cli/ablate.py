@@ -40,6 +40,9 @@ def ablate(
     limit: shared.Limit = None,
     metrics: shared.Metrics = "",
     max_tokens: shared.MaxTokens = None,
+    scorer: shared.Scorer = "",
+    shift_base: shared.ShiftBase = "",
+    exact: shared.Exact = False,
     seed: shared.SeedOption = 0,
     out: shared.Out = None,
     resume: shared.Resume = None,
@@ -61,7 +64,17 @@ def ablate(
             _numbers(temperatures, "--temperatures"),
             _numbers(penalties, "--penalties"),
         )
-        given = shared.Common(assistant or ["wren/base"], questions, limit, metrics, max_tokens, seed)
+        given = shared.Common(
+            assistant or ["wren/base"],
+            questions,
+            limit,
+            metrics,
+            max_tokens,
+            seed,
+            exact=exact,
+            scorer=scorer,
+            shift_base=shift_base,
+        )
         asking = shared.asking_of(experiments, workbench, given)
         wanted = axis in ("k", "corrupt")
         return ablation(asking, chosen, experiments.questions(pool) if wanted else None)

@@ -64,6 +64,10 @@ def serve(
             help="Ask for a password (PLAYGROUND_PASSWORD, or typed here), needed beyond this machine.",
         ),
     ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of a proxy in front of the page, whose X-Forwarded-For is believed."),
+    ] = None,
     mcp: Annotated[
         bool, typer.Option("--mcp", help="Offer the endpoints as tools (Model Context Protocol).")
     ] = False,
@@ -99,6 +103,7 @@ def serve(
                 allowed_hosts=allow_host or (),
                 password=said,
                 open_to_all=password is False,
+                proxies=proxy or (),
                 mcp=mcp,
                 on_ready=lambda url: typer.echo(
                     f"The playground is at {url} - press Ctrl+C to end it.", err=True

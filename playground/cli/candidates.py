@@ -39,6 +39,9 @@ def candidates(
     name: Annotated[str, typer.Option(help="Of the preset that comes out.")] = "found",
     save: Annotated[bool, typer.Option("--save", help="Save the preset among your own.")] = False,
     max_tokens: shared.MaxTokens = None,
+    scorer: shared.Scorer = "",
+    shift_base: shared.ShiftBase = "",
+    exact: shared.Exact = False,
     seed: shared.SeedOption = 0,
     out: shared.Out = None,
     resume: shared.Resume = None,
@@ -70,9 +73,16 @@ def candidates(
             writer=writer,
             name=name,
         )
-        asking = shared.asking_of(
-            experiments, workbench, shared.Common([assistant], questions, None, "", max_tokens, seed)
+        common = shared.Common(
+            [assistant],
+            questions,
+            max_tokens=max_tokens,
+            seed=seed,
+            exact=exact,
+            scorer=scorer,
+            shift_base=shift_base,
         )
+        asking = shared.asking_of(experiments, workbench, common)
         splits = Splits(0, validation, test)
         return wording_search(asking, options, splits, text=_read(mine) if mine else "", most_mined=mined)
 

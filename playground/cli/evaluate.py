@@ -41,9 +41,9 @@ def evaluate(
     k: Annotated[int, typer.Option(min=1, help="Examples to retrieve.")] = 3,
     samples: Annotated[int, typer.Option(min=1, help="Answers to each question.")] = 1,
     max_tokens: shared.MaxTokens = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="The same floats whatever else runs; slower.")
-    ] = False,
+    scorer: shared.Scorer = "",
+    shift_base: shared.ShiftBase = "",
+    exact: shared.Exact = False,
     seed: shared.SeedOption = 0,
     out: shared.Out = None,
     resume: shared.Resume = None,
@@ -64,6 +64,8 @@ def evaluate(
             seed,
             samples,
             exact,
+            scorer,
+            shift_base,
         )
         return evaluation(
             workbench,
@@ -99,6 +101,6 @@ def _print(results: Results) -> None:
     for gap in gaps:
         v = gap.value
         typer.echo(
-            f"{gap.assistant}\t{gap.metric}\t{v.difference:+.3g} [{v.low:+.3g}, {v.high:+.3g}]\t"
+            f"{gap.assistant}\t{gap.metric}\t{v.text()}\t"
             f"{v.wins} above, {v.losses} below, {v.ties} the same\tsign test p={v.p_sign:.2g}"
         )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from playground.cli.app import one_line, print_table, reported, with_notices
-from playground.cli.talk import split_side
 
 if TYPE_CHECKING:
     from playground.experiments.assistants import AssistantSpec
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playground.experiments.results import Results
     from playground.experiments.run import Run
     from playground.experiments.run_files import Plan
+    from playground.experiments.statistics import Interval
     from playground.services import Workbench
     from playground.services.experiment_plans import Asking
     from playground.services.experiments import Experiments
@@ -43,6 +44,23 @@ Resume = Annotated[
     Path | None,
     typer.Option("--resume", help="Go on with the run in this folder; other options are its own."),
 ]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="The same answers and figures whatever else runs, also on resume; slower."),
+]
+Scorer = Annotated[
+    str,
+    typer.Option(
+        "--scorer",
+        help="The instruct model of the metric perplexity; that of the assistant's pair without it.",
+    ),
+]
+ShiftBase = Annotated[
+    str,
+    typer.Option(
+        "--shift-base", help="The base model of the metric shift; that of the assistant's pair without it."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="In place of the presets' own.")]
 
@@ -53,9 +71,9 @@ def spec_of(workbench: Workbench, text: str, *, max_tokens: int | None = None) -
     Raises:
         PlaygroundError: No such model or preset.
     """
-    from playground.services.experiment_plans import spec_for
+    from playground.services.experiment_plans import spec_for, split_model
 
-    model, preset_name = split_side(text)
+    model, preset_name = split_model(text)
     return spec_for(workbench, model, preset_name, max_tokens=max_tokens)
 
 
@@ -71,6 +89,8 @@ class Common:
     seed: int = 0
     samples: int = 1
     exact: bool = False
+    scorer: str = ""
+    shift_base: str = ""
 
 
 def asking_of(experiments: Experiments, workbench: Workbench, given: Common) -> Asking:
@@ -83,7 +103,16 @@ def asking_of(experiments: Experiments, workbench: Workbench, given: Common) -> 
 
     specs = tuple(spec_of(workbench, text, max_tokens=given.max_tokens) for text in given.assistants)
     asked = chosen_questions(experiments, given.questions, given.limit, given.seed)
-    return Asking(specs, asked, names_of(given.metrics), given.seed, given.samples, given.exact)
+    return Asking(
+        specs,
+        asked,
+        names_of(given.metrics),
+        given.seed,
+        given.samples,
+        given.exact,
+        given.scorer,
+        given.shift_base,
+    )
 
 
 def names_of(given: str) -> tuple[str, ...]:
@@ -106,13 +135,17 @@ def begun(
     from playground.experiments.run import Run
     from playground.services import Workbench
     from playground.services.experiments import Experiments
+    from playground.services.metric_models import with_metric_models
 
     with reported(), with_notices(Workbench()) as workbench:
         experiments = Experiments(workbench)
         if resume is not None:
             run = Run.resume(resume, experiments.host)
         else:
-            made = plan(workbench, experiments)
+            made = with_metric_models(plan(workbench, experiments), workbench.catalog)
+            made = replace(made, command=shlex.join(["playground", *sys.argv[1:]]))
+            for note in made.notes:
+                typer.echo(one_line(note), err=True)
             run = Run.create(run_folder(workbench, out, kind), made, experiments.host)
         with run:
             must_be(run, kind)
@@ -134,8 +167,11 @@ def run_folder(workbench: Workbench, out: Path | None, kind: str) -> Path:
 
 
 @contextmanager
-def watched(run: Run) -> Iterator[None]:
-    """Progress on stderr while the block runs; Ctrl+C cancels the run and keeps what is finished."""
+def watched(run: Run, again: str = "") -> Iterator[None]:
+    """Progress on stderr while the block runs; Ctrl+C cancels the run and keeps what is finished.
+
+    ``again`` says how to go on after that; by ``--resume`` and the run's folder without it.
+    """
     ended = threading.Event()
 
     def watch() -> None:
@@ -148,7 +184,7 @@ def watched(run: Run) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         run.cancel.set()
-        typer.echo(f"\nGo on with it later: --resume {run.folder}", err=True)
+        typer.echo("\n" + (again or f"To resume the run, add: --resume {run.folder}"), err=True)
         raise
     finally:
         ended.set()
@@ -182,7 +218,7 @@ def must_be(run: Run, kind: str) -> None:
 
 
 def print_figures(results: Results, *, turn: int = 0, category: str = "") -> None:
-    """A row an assistant, a column a metric, each mean with half its interval's width."""
+    """A row an assistant, a column a metric, each mean with its 95 % interval."""
     kept = [f for f in results.figures if f.turn == turn and f.category == category]
     metrics = list(dict.fromkeys(f.metric for f in kept))
     cells = {(f.assistant, f.metric): f.value for f in kept}
@@ -191,17 +227,26 @@ def print_figures(results: Results, *, turn: int = 0, category: str = "") -> Non
         row = [name]
         for metric in metrics:
             value = cells.get((name, metric))
-            row.append("" if value is None else f"{value.mean:.3g} ±{(value.high - value.low) / 2:.2g}")
+            row.append("" if value is None else mean_text(value))
         rows.append(tuple(row))
     if not sys.stdout.isatty():
         typer.echo("\t".join(("assistant", *metrics)))
     print_table(("assistant", *metrics), rows)
 
 
+def mean_text(value: Interval) -> str:
+    """A mean with its 95 % interval; without one where all values are equal and have no known limits."""
+    if not value.known:
+        return f"{value.mean:.3g} ({f'all {value.n} equal' if value.n > 1 else 'one value'})"
+    return f"{value.mean:.3g} [{value.low:.3g}, {value.high:.3g}]"
+
+
 def print_notes(results: Results, folder: Path, names: Sequence[str] = ()) -> None:
     """What could not be read, asked or scored, and where everything lies; on stderr."""
     for problem in results.problems:
         typer.echo(f"row {problem.place} was passed over: {one_line(problem.message)}", err=True)
+    for note in results.notes:
+        typer.echo(one_line(note), err=True)
     for name, why in results.failures.items():
         typer.echo(f"{name} was not asked: {one_line(why)}", err=True)
     for error in results.errors[:20]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from playground.cli.app import app, print_json, print_table, reported
-from playground.cli.experiment_options import Json, MaxTokens, spec_of, watched
-
-if TYPE_CHECKING:
-    from playground.experiments.judge import Judge
-    from playground.services import Workbench
+from playground.cli.experiment_options import Json, MaxTokens, mean_text, watched
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a run, as evaluate and ablate write it.")]
 
@@ -43,13 +39,14 @@ def judge(
     from playground.experiments.verdicts import agreement, read_votes
     from playground.services import Workbench
     from playground.services.experiments import Experiments
+    from playground.services.judging import judge_of
 
     with reported(), Workbench() as workbench:
         experiments = Experiments(workbench)
-        chosen = _judge(workbench, by, max_tokens)
+        chosen = judge_of(workbench, by, max_tokens=max_tokens)
         wanted = [part.strip() for part in aspects.split(",") if part.strip()]
         with Run.resume(folder, experiments.host) as run:
-            with watched(run):
+            with watched(run, "Finished verdicts are kept. To continue, give the same command again."):
                 if pairs:
                     verdicts = judge_pairs(run, chosen, pairs, wanted)
                 else:
@@ -87,14 +84,6 @@ def report(
             typer.echo(str(path))
 
 
-def _judge(workbench: Workbench, by: str, max_tokens: int | None) -> Judge:
-    from playground.experiments.judge import ModelJudge, RuleJudge
-
-    if by.startswith("rule:"):
-        return RuleJudge(by.removeprefix("rule:"))
-    return ModelJudge(spec_of(workbench, by, max_tokens=max_tokens))
-
-
 def _print(judged: dict[str, object]) -> None:
     for kind in ("scores", "pairs"):
         rows = judged[kind]
@@ -110,6 +99,8 @@ def _print(judged: dict[str, object]) -> None:
 
 
 def _cell(value: object) -> str:
+    from playground.experiments.statistics import Interval
+
     if isinstance(value, dict):
-        return f"{value['mean']:.3g} [{value['low']:.3g}, {value['high']:.3g}]"
+        return mean_text(Interval(**value))
     return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

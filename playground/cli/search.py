@@ -24,7 +24,8 @@ def search(
         str, typer.Option(help="Pool, validation and test are drawn from this set; see evaluate.")
     ] = "wren:seen+told",
     metric: Annotated[
-        str, typer.Option(help="What is to be high, or reference_logprob, which asks for no answers.")
+        str,
+        typer.Option(help="What is optimised, in its own direction; reference_logprob asks for no answers."),
     ] = "right",
     pool: Annotated[int, typer.Option(min=1, help="Examples to choose from.")] = 24,
     validation: Annotated[int, typer.Option(min=1, help="Questions to choose by.")] = 32,
@@ -39,6 +40,9 @@ def search(
     name: Annotated[str, typer.Option(help="Of the preset that comes out.")] = "found",
     save: Annotated[bool, typer.Option("--save", help="Save the preset among your own.")] = False,
     max_tokens: shared.MaxTokens = None,
+    scorer: shared.Scorer = "",
+    shift_base: shared.ShiftBase = "",
+    exact: shared.Exact = False,
     seed: shared.SeedOption = 0,
     out: shared.Out = None,
     resume: shared.Resume = None,
@@ -65,7 +69,15 @@ def search(
             transfer=transfer,
             name=name,
         )
-        given = shared.Common([assistant], questions, None, "", max_tokens, seed)
+        given = shared.Common(
+            [assistant],
+            questions,
+            max_tokens=max_tokens,
+            seed=seed,
+            exact=exact,
+            scorer=scorer,
+            shift_base=shift_base,
+        )
         asking = shared.asking_of(experiments, workbench, given)
         return example_search(asking, options, Splits(pool, validation, test))
 
@@ -97,8 +109,8 @@ def _print(results: SearchResults) -> None:
                 (
                     row.name,
                     row.model,
-                    f"{v.mean:.3g} [{v.low:.3g}, {v.high:.3g}]",
-                    "" if gap is None else f"{gap.difference:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]",
+                    shared.mean_text(v),
+                    "" if gap is None else gap.text(),
                 )
             )
     print_table(("test", "model", results.metric, "against the start"), rows)

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 @app.command()
 def shift(
     question: Annotated[str | None, typer.Argument(help="What the aligned model is asked.")] = None,
-    base: Annotated[str, typer.Option(help="The base model.")] = "wren/base",
+    base: Annotated[
+        str, typer.Option(help="The base model; that of --aligned's pair, or the bundled one, without it.")
+    ] = "",
     aligned: Annotated[
-        str, typer.Option(help="The instruct model whose answer is looked at.")
-    ] = "wren/instruct",
+        str,
+        typer.Option(help="The instruct model whose answer is looked at; that of --base's pair without it."),
+    ] = "",
     preset: Annotated[
         str, typer.Option(help="Scored behind this preset too; none for the bare question alone.")
     ] = "friendly",
@@ -40,9 +43,12 @@ def shift(
     from playground.experiments.shift_html import page
     from playground.experiments.shift_report import csv_text, report_dict
     from playground.services import Workbench
+    from playground.services.metric_models import shift_models
 
     with reported(), Workbench() as workbench:
         asked = _questions(question, questions, limit)
+        # Neither is named: the bundled pair. One is: never the bundled pair's other half.
+        base, aligned = shift_models(workbench.catalog, base or ("" if aligned else "wren/base"), aligned)
         behind = None if preset == "none" else workbench.presets.load(preset)
         reports = []
         for i, text in enumerate(asked, 1):

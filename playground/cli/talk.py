@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import unicodedata
 from dataclasses import asdict, replace
@@ -117,6 +116,7 @@ def compare(
     """Ask several models or presets the same question and print their answers one below the other."""
     from playground.chat.compare import SideFinished, SideRun, SideStarted
     from playground.chat.compare import compare as merged
+    from playground.services.experiment_plans import split_model
 
     with reported():
         messages = _messages(history, question)
@@ -127,7 +127,7 @@ def compare(
             runs, specs, samplings = [], {}, {}
             for i, text in enumerate(side or ["wren/base", "wren/instruct"]):
                 name = chr(ord("A") + i)
-                spec = _side(workbench, *split_side(text))
+                spec = _side(workbench, *split_model(text))
                 assistant = workbench.assistant(spec)
                 assistant = replace(assistant, sampling=_sampling(assistant.sampling, given))
                 specs[name], samplings[name] = spec, assistant.sampling
@@ -208,14 +208,6 @@ def _rendered(
     name = preset or "friendly"
     renderer = bare_renderer() if name == "none" else preset_renderer(library.load(name))
     return renderer.render(messages), None
-
-
-def split_side(text: str) -> tuple[str, str | None]:
-    """``MODEL[:PRESET]`` as its two parts; a drive letter's colon is no separator."""
-    model, colon, preset = text.rpartition(":")
-    if not colon or re.fullmatch("[A-Za-z]", model):
-        return text, None
-    return model, preset or None
 
 
 def read_history(path: Path) -> list[Message]:

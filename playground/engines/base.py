@@ -81,6 +81,7 @@ class EngineInfo:
             its weights are (``bfloat16``, ``Q4_K_M``), where that is known.
         lacks: What it cannot do, each with the reason as a sentence; every capability is here or above.
         counts_estimated: Its token counts are estimates, because nobody here has its tokenizer.
+        layout: What else its floats depend on, as loaded: threads, ``n_ubatch``, flash attention, KV types.
     """
 
     name: str
@@ -104,6 +105,7 @@ class EngineInfo:
     dtype: str = ""
     lacks: tuple[tuple[Capability, str], ...] = ()
     counts_estimated: bool = False
+    layout: tuple[tuple[str, str | int | bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,8 @@ class Engine(Protocol):
     ) -> Scores:
         """Log-probabilities of ``target``'s tokens after ``context``, by one forward pass.
 
-        The joined text is tokenized as a whole; a token belongs to the target if its first byte does. The
+        The joined text is tokenized as a whole; a token belongs to the target if its first byte does, or if
+        it reaches into the target from white space at the context's end, or holds all of the target. The
         very first token of a text without BOS has no logprob (None).
 
         Raises:

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from playground.engines.base import GenerateRequest
 from playground.types import SamplingParams
+
+MOST_TOKEN_BYTES = 32
+"""No text that people write has tokens of more bytes than this on average, white space left out."""
+
+
+def least_tokens(text: str) -> int:
+    """How many tokens a text has at least, told without a tokenizer; 0 for a short one.
+
+    Tokenizing some megabytes takes seconds and hundreds of megabytes of memory, only to find that they do not
+    fit. White space counts nothing, because long runs of it are single tokens of some vocabularies.
+    """
+    if len(text) < MOST_TOKEN_BYTES:
+        return 0
+    return len("".join(text.split()).encode("utf-8", "surrogatepass")) // MOST_TOKEN_BYTES
+
+
+def far_over(texts: Iterable[str], n_ctx: int) -> bool:
+    """Whether texts are together so long that they need not be tokenized to know that they do not fit."""
+    return sum(map(least_tokens, texts)) > n_ctx
+
+
+def far_over_refusal(texts: Sequence[str], n_ctx: int, what: str = "The text") -> str | None:
+    """Why texts are not even tokenized, or None."""
+    if not far_over(texts, n_ctx):
+        return None
+    return (
+        f"{what} has {sum(map(len, texts)):,} characters, far more than fit into the context of "
+        f"{n_ctx:,} tokens; shorten it."
+    )
 
 
 def request_refusal(request: GenerateRequest, prompt_tokens: int, n_ctx: int) -> str | None:

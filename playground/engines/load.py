@@ -9,6 +9,7 @@ from playground.engines.cores import CoreShare
 from playground.engines.fake import FakeEngine
 from playground.engines.spec import EngineKind, EngineSpec
 from playground.errors import EngineMissingError, ModelLoadError
+from playground.extras import install_command
 
 __all__ = ["EngineKind", "EngineSpec", "open_engine", "open_in_process"]
 
@@ -80,7 +81,7 @@ def _open_transformers(spec: EngineSpec, progress: Callable[[float], None] | Non
             raise
         raise EngineMissingError(
             f"The transformers engine needs {missing}, which is not installed; "
-            "install it with: pip install 'icl-playground[torch]'"
+            f"install it with: {install_command('torch')}"
         ) from error
     return TransformersEngine(spec, progress=progress)
 
@@ -93,7 +94,7 @@ def _open_server(spec: EngineSpec) -> Engine:
             raise
         raise EngineMissingError(
             "Speaking to a server needs openai, which is not installed; "
-            "install it with: pip install 'icl-playground[server]'"
+            f"install it with: {install_command('server')}"
         ) from error
     return ServerEngine(spec)
 

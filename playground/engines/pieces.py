@@ -44,3 +44,25 @@ def special_ranges(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
                 ranges.append((at, end))
         at = end
     return ranges
+
+
+def first_target_token(starts: Sequence[int], text: bytes, border: int) -> int:
+    """Index of the first token that belongs to a target; ``len(starts)`` where none does.
+
+    A token belongs to the part that holds its first byte, with two exceptions, so that a target is never
+    dropped without a word: a token that begins in the white space at the end of the context and reaches into
+    the target belongs to the target (evaluation harnesses move that white space likewise: EleutherAI's
+    lm-evaluation-harness, ``lm_eval/api/model.py``, ``_encode_pair``), and so does one that holds all of it.
+
+    Args:
+        starts: The byte of ``text`` at which each token starts, in order; -1 for one that is not in the text.
+        text: Context and target joined.
+        border: Bytes of the context.
+    """
+    first = next((i for i, start in enumerate(starts) if start >= border), len(starts))
+    if first == 0 or starts[first - 1] < 0:
+        return first
+    start, end = starts[first - 1], starts[first] if first < len(starts) else len(text)
+    reaches_in = start < border < end
+    blank = text[start:border].decode("utf-8", "replace").isspace()
+    return first - 1 if reaches_in and (blank or first == len(starts)) else first

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 
 from playground.errors import UnsupportedError
 
@@ -31,7 +31,9 @@ def stretches(one: Sequence[bytes], other: Sequence[bytes]) -> list[Stretch]:
         UnsupportedError: The bytes differ otherwise: a tokenizer that changes the text (case, spaces).
     """
     a, b = b"".join(one), b"".join(other)
-    if not (a.endswith(b) or b.endswith(a)):
+    # The first tokens may begin in white space of the context, which differs from context to context.
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a[::-1], b[::-1], strict=False)))
+    if same < min(len(a.lstrip()), len(b.lstrip())):
         raise UnsupportedError(
             "The two models' tokens do not stand for the same bytes (a tokenizer changes the text), so that "
             " their positions cannot be laid side by side; choose models that share a tokenizer."
@@ -39,7 +41,7 @@ def stretches(one: Sequence[bytes], other: Sequence[bytes]) -> list[Stretch]:
     # Borders are counted from the end, where both texts meet.
     ours = {end - len(a): i for i, end in enumerate((0, *accumulate(map(len, one))))}
     theirs = {end - len(b): i for i, end in enumerate((0, *accumulate(map(len, other))))}
-    common = sorted(ours.keys() & theirs.keys())
+    common = sorted(border for border in ours.keys() & theirs.keys() if -border <= same)
     return [
         Stretch(range(ours[start], ours[end]), range(theirs[start], theirs[end]))
         for start, end in pairwise(common)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Protocol, get_args
@@ -154,6 +155,13 @@ class Host(Protocol):
     def model_facts(self, model: str) -> Mapping[str, Tag]:
         """What tells a model from every other: file name, size, fingerprint, engine, context ..."""
         ...
+
+
+def model_label(model: str) -> str:
+    """A model's name for files that are passed on: a path becomes the name of its file or folder."""
+    if re.fullmatch(r"[\w.+-]+/(?:base|instruct)", model):
+        return model
+    return re.sub(r"(?i)\.gguf$", "", re.split(r"[\\/]", model.rstrip("\\/"))[-1]) or model
 
 
 def unique_names(specs: tuple[AssistantSpec, ...]) -> None:

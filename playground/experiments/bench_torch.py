@@ -30,13 +30,14 @@ from playground.experiments.bench_work import (
     text_of,
     tokens_per_s,
 )
+from playground.extras import install_command
 
 try:
     from playground.experiments.bench_generate import Generate, write_random_folder
 except ImportError as error:
     raise EngineMissingError(
         "Measuring the transformers engine needs torch and transformers; "
-        "install them with: pip install 'icl-playground[torch]'"
+        f"install them with: {install_command('torch')}"
     ) from error
 
 

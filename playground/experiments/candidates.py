@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass, replace
 import msgspec
 import numpy as np
 
-from playground.experiments.assistants import AssistantSpec, ExperimentError
-from playground.experiments.measured import LIKELIHOOD, measured
+from playground.experiments.assistants import AssistantSpec, ExperimentError, model_label
+from playground.experiments.measured import measured
+from playground.experiments.metric_choice import check_goal, direction, limits
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.questions import Asked, Question
 from playground.experiments.run import Run, RunCancelled
 from playground.experiments.run_files import write_results
@@ -81,7 +83,7 @@ class CandidateResults:
     Attributes:
         ranked: By the metric, or by the likelihood where there is none; those not asked stand last.
         tested: The start, the likeliest candidate and the best by the metric.
-        chosen: Text of the candidate in ``found.yaml``; empty where nothing is above the start.
+        chosen: Text of the candidate in ``found.yaml``; empty where nothing is better than the start.
         agreement: Spearman's correlation of both rankings over the candidates that were asked, if it exists.
         refused: Paraphrases that were none.
     """
@@ -129,6 +131,8 @@ class _Ranking:
     def __init__(self, run: Run) -> None:
         self._run = run
         self.options = candidate_options(run.plan.options)
+        if self.options.metric:
+            check_goal(self.options.metric)
         if len(run.plan.assistants) != 1 or run.plan.assistants[0].preset is None:
             raise ExperimentError("Candidates are tried with one base model and one preset.")
         self._base = run.plan.assistants[0]
@@ -150,18 +154,13 @@ class _Ranking:
                 "No question of the validation set has a reference that could be scored; choose a set with "
                 "references and a model whose engine scores texts."
             )
-        # One that lacks a question, as where it does not fit the context, is no better for it.
-        most = max(map(len, likely.values()))
-        likelihood = {
-            text: _mean(found) if len(found) == most else -math.inf for text, found in likely.items()
-        }
+        likelihood = _ranked_by(likely, direction(LIKELIHOOD))
         order = sorted(origins, key=lambda text: -likelihood[text])
         asked = [text for text in order if text][: options.keep or None]
         values: dict[str, dict[str, float]] = {}
         if options.metric:
             values = self._on(["", *asked], self._validation, options.metric, f"{len(asked) + 1} candidates")
-        most = max(map(len, values.values()), default=0)
-        value = {text: sum(found.values()) / most for text, found in values.items() if found}
+        value = _ranked_by(values, direction(options.metric)) if options.metric else {}
         by = value if options.metric else likelihood
         order.sort(key=lambda text: -by.get(text, -math.inf))
         # The start wins ties: a candidate has to gain something.
@@ -173,14 +172,16 @@ class _Ranking:
                 RankedCandidate(
                     text or self._preset.system,
                     origins[text],
-                    self._interval(likely[text]),
-                    self._interval(values.get(text, {})),
+                    self._interval(likely[text], LIKELIHOOD),
+                    self._interval(values.get(text, {}), options.metric),
                 )
                 for text in order
             ),
             self._tested(likeliest, best),
             best,
-            _rank_correlation([(likelihood[text], value[text]) for text in value]),
+            _rank_correlation(
+                [(likelihood[t], v) for t, v in value.items() if min(v, likelihood[t]) > -math.inf]
+            ),
             refused,
         )
         preset = self._result(best, results, len(origins) - 1)
@@ -242,19 +243,23 @@ class _Ranking:
         values = (
             self._on(texts, self._test, self.options.metric, "test set") if self.options.metric else likely
         )
+        bounds = limits(self.options.metric or LIKELIHOOD)
         return tuple(
             TestedCandidate(
                 name,
                 text or self._preset.system,
-                self._interval(likely[text]),
-                self._interval(values[text]) if self.options.metric else None,
-                paired(values[text], values[""], seed=self._run.plan.seed) if name != "start" else None,
+                self._interval(likely[text], LIKELIHOOD),
+                self._interval(values[text], self.options.metric) if self.options.metric else None,
+                paired(values[text], values[""], seed=self._run.plan.seed, limits=bounds)
+                if name != "start"
+                else None,
             )
             for name, text in ways.items()
         )
 
-    def _interval(self, values: Mapping[str, float]) -> Interval | None:
-        return interval(list(values.values()), seed=self._run.plan.seed)
+    def _interval(self, values: Mapping[str, float], metric: str) -> Interval | None:
+        bounds = limits(metric) if values else None
+        return interval(list(values.values()), seed=self._run.plan.seed, limits=bounds)
 
     def _result(self, best: str, results: CandidateResults, tried: int) -> Preset:
         """The preset with its lineage and figures."""
@@ -269,12 +274,12 @@ class _Ranking:
                         PresetResult(
                             measure=f"{metric}, test, {row.name}",
                             value=value.mean,
-                            model=self._base.model,
+                            model=model_label(self._base.model),
                             n=value.n,
                             date=today,
                         )
                     )
-        said = "the best" if best else "none was above the preset's own"
+        said = "the best" if best else "none was better than the preset's own"
         return preset.model_copy(
             update={
                 "title": "",
@@ -285,8 +290,17 @@ class _Ranking:
         )
 
 
-def _mean(values: Mapping[str, float]) -> float:
-    return sum(values.values()) / len(values) if values else -math.inf
+def _ranked_by(measured: Mapping[str, Mapping[str, float]], sign: int) -> dict[str, float]:
+    """Each candidate's mean, turned so that more is better.
+
+    One that lacks a question which another has, as where it does not fit the context, ranks last: it must be
+    no better for it.
+    """
+    most = max(map(len, measured.values()), default=0)
+    return {
+        text: sign * sum(values.values()) / len(values) if values and len(values) == most else -math.inf
+        for text, values in measured.items()
+    }
 
 
 def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:

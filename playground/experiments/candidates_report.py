@@ -7,7 +7,7 @@ from html import escape
 
 from playground.experiments.candidates import CandidateResults, rank_candidates
 from playground.experiments.charts import Bar, BarChart
-from playground.experiments.measured import LIKELIHOOD
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.report import page, table, write_report
 from playground.experiments.report_parts import Rows
 from playground.experiments.run import Run
@@ -87,7 +87,7 @@ def candidate_test_rows(results: CandidateResults) -> Rows:
                 row.name,
                 row.text or "(none)",
                 *map(_cell, [row.likelihood, *([row.value] if results.metric else [])]),
-                "" if gap is None else f"{gap.difference:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]",
+                "" if gap is None else gap.text(),
                 "" if gap is None else f"{gap.p_sign:.2g}",
             ]
         )
@@ -95,7 +95,7 @@ def candidate_test_rows(results: CandidateResults) -> Rows:
 
 
 def _cell(value: Interval | None) -> str:
-    return "" if value is None else f"{value.mean:.3g} [{value.low:.3g}, {value.high:.3g}] n={value.n}"
+    return "" if value is None else value.text()
 
 
 def _short(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from playground.experiments.exports import figures_csv
+from playground.experiments.exports import figures_csv, public_names
 from playground.experiments.journal import read_journal
 from playground.experiments.model_metrics import Score, score_answers
 from playground.experiments.report import report_html, write_report
@@ -72,6 +72,6 @@ def _write(folder: Path, plan: Plan, results: Results, answers: list[Answer]) ->
         judged = json.loads((folder / "judged.json").read_text(encoding="utf-8"))
     page = report_html(plan, results, answers, read_manifest(folder), judged=judged)
     return [
-        write_report(folder / "figures.csv", figures_csv(results)),
+        write_report(folder / "figures.csv", figures_csv(results, public_names(plan, answers))),
         write_report(folder / "report.html", page),
     ]

@@ -11,14 +11,16 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from playground.experiments.assistants import ExperimentError
+from playground.experiments.assistants import ExperimentError, model_label
+from playground.experiments.private_files import make_private_folder, write_private
 from playground.experiments.questions import Question
 from playground.experiments.results import Results
-from playground.experiments.run_files import Answer, Plan
+from playground.experiments.run_files import Answer, Plan, asked_models
 
 ExportFormat = Literal["alpaca_eval", "mt_bench", "just_eval", "csv"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
@@ -85,15 +87,17 @@ def mt_bench(plan: Plan, answers: Sequence[Answer], assistant: str, *, created_s
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def figures_csv(results: Results) -> str:
-    """Every mean with its interval, a line each."""
+def figures_csv(results: Results, names: Mapping[str, str] | None = None) -> str:
+    """Every mean with its interval, a line each; ``names`` stand in place of the assistants' own."""
+    shown = names or {}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("assistant", "metric", "turn", "category", "mean", "low", "high", "n", "tags"))
     for f in results.figures:
         tags = json.dumps(dict(results.tags.get(f.assistant, {})), ensure_ascii=False)
         v = f.value
-        writer.writerow((f.assistant, f.metric, f.turn or "", f.category, v.mean, v.low, v.high, v.n, tags))
+        name = shown.get(f.assistant, f.assistant)
+        writer.writerow((name, f.metric, f.turn or "", f.category, v.mean, v.low, v.high, v.n, tags))
     return out.getvalue()
 
 
@@ -122,11 +126,16 @@ def export_texts(
 ) -> dict[str, str]:
     """A run's answers in a format: texts by the names of their files, one an assistant (one for CSV).
 
+    Assistants of models that were named by a path go by the name of the file, because these texts are
+    passed on.
+
     Raises:
         ExperimentError: There is no such format.
     """
     if wanted not in EXPORT_FORMATS:
         raise ExperimentError(f"There is no format '{wanted}'. Use one of: {', '.join(EXPORT_FORMATS)}.")
+    names = public_names(plan, answers)
+    answers = [replace(answer, assistant=names[answer.assistant]) for answer in answers]
     if wanted == "csv":
         return {"answers.csv": answers_csv(plan, answers)}
     texts: dict[str, str] = {}
@@ -138,6 +147,22 @@ def export_texts(
             write = alpaca_eval if wanted == "alpaca_eval" else just_eval
             texts[f"{wanted}-{safe}.json"] = write(plan, answers, name)
     return texts
+
+
+def public_names(plan: Plan, answers: Sequence[Answer]) -> dict[str, str]:
+    """By the name of each assistant, one without the folders of this computer; all differ."""
+    models = sorted(asked_models(plan), key=len, reverse=True)
+    found: dict[str, str] = {}
+    for name in dict.fromkeys([*(s.name for s in plan.assistants), *(a.assistant for a in answers)]):
+        public = name
+        for model in models:
+            public = public.replace(model, model_label(model))
+        number = 2
+        while public in found.values():
+            public = f"{public.removesuffix(f' ({number - 1})')} ({number})"
+            number += 1
+        found[name] = public
+    return found
 
 
 def export(
@@ -152,8 +177,8 @@ def export(
     for file, text in export_texts(plan, answers, wanted, created_s=created_s).items():
         path = folder / file
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="\n")
+            make_private_folder(path.parent)
+            write_private(path, text)
         except OSError as error:
             raise ExperimentError(f"{path} cannot be written: {error.strerror}.") from error
         written.append(path)

@@ -15,6 +15,7 @@ import msgspec
 
 from playground.datafiles import RowProblem
 from playground.errors import PlaygroundError
+from playground.experiments.private_files import private_opener
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class Journal(Generic[T]):
         self._type = type_
         self._lock = threading.Lock()
         try:
-            self._file = path.open("ab+")
+            self._file = open(path, "ab+", opener=private_opener)  # noqa: SIM115  (closed by ``close``)
             self._mend()
         except OSError as error:
             raise JournalError(f"{path} cannot be written: {error.strerror}.") from error

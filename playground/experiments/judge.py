@@ -3,13 +3,15 @@
 Any assistant can judge, and so can two rules that need no model: ``rule:first`` always prefers the first
 answer, ``rule:longer`` the longer one; they show what position and length alone would do. A verdict is a
 line of ``verdicts.jsonl``. Known bias (FastChat issue 3911): longer answers win more often, and swapping the
-sides flips verdicts; so pairs are judged in both orders, and the win rate is also told at equal length.
+sides flips verdicts; so pairs are judged in both orders, and the win rate is also given at equal length.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from playground.chat.assistant import fit
@@ -17,14 +19,16 @@ from playground.chat.compare import batch_replies
 from playground.engines.base import GenerateRequest
 from playground.errors import EngineDiedError, PlaygroundError
 from playground.experiments.assistants import AssistantSpec, ExperimentError
-from playground.experiments.journal import Journal
+from playground.experiments.journal import Journal, read_journal
 from playground.experiments.judge_prompts import (
     ASPECTS,
+    Turns,
     pair_prompt,
     read_choice,
     read_score,
     score_prompt,
 )
+from playground.experiments.questions import Question
 from playground.experiments.run import BATCH, Run, seed_for
 from playground.experiments.run_files import Answer, write_results
 from playground.experiments.verdicts import Verdict, pair_figures, score_figures
@@ -33,7 +37,10 @@ from playground.types import Message
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is judged: one answer, or two in the order in which they are shown (``other`` is the second)."""
+    """What is judged: one answer, or two in the order in which they are shown (``other`` is the second).
+
+    ``earlier`` holds the turns before, as each of the two assistants held the conversation.
+    """
 
     aspect: str
     question: str
@@ -43,6 +50,7 @@ class Case:
     other: Answer | None
     query: str
     reference: str = ""
+    earlier: tuple[Turns, Turns] = ((), ())
 
 
 class Judge(Protocol):
@@ -80,13 +88,13 @@ class ModelJudge:
 
     def __init__(self, spec: AssistantSpec) -> None:
         self.name = spec.name
-        self._spec = spec
+        self.spec = spec
 
     def ask(self, run: Run, cases: Sequence[Case]) -> Iterator[tuple[int, str, str | None]]:
         """The model's verdicts as they are finished."""
-        engine = run.host.engine(self._spec.model)
-        assistant = run.host.assistant(self._spec.model, self._spec.preset)
-        params = self._spec.params()
+        engine = run.engine(self.spec.model)
+        assistant = run.host.assistant(self.spec.model, self.spec.preset)
+        params = self.spec.params()
         requests: list[GenerateRequest] = []
         leads: list[str] = []
         places: list[int] = []
@@ -126,14 +134,8 @@ def judge_scores(run: Run, judge: Judge, aspects: Sequence[str] = ("overall",)) 
     questions = {question.id: question for question in run.plan.questions.questions}
     cases = []
     for answer in _good(run):
-        asked = questions[answer.question].turns[answer.turn]
         for aspect in _known(aspects):
-            cases.append(
-                Case(
-                    aspect, answer.question, answer.turn, answer.sample, answer, None, asked.query,
-                    asked.reference,
-                )
-            )  # fmt: skip
+            cases.append(_case(run, questions[answer.question], aspect, answer, None))
     return _judge(run, judge, cases)
 
 
@@ -156,23 +158,30 @@ def judge_pairs(
         other = theirs.get((answer.question, answer.turn, answer.sample))
         if other is None or answer.assistant == reference:
             continue
-        asked = questions[answer.question].turns[answer.turn]
         for aspect in _known(aspects):
             for first, second in ((answer, other), (other, answer)):
-                cases.append(
-                    Case(
-                        aspect, answer.question, answer.turn, answer.sample, first, second, asked.query,
-                        asked.reference,
-                    )
-                )  # fmt: skip
+                cases.append(_case(run, questions[answer.question], aspect, first, second))
     return _judge(run, judge, cases)
+
+
+def _case(run: Run, question: Question, aspect: str, one: Answer, other: Answer | None) -> Case:
+    """What a judge is shown of one answer or two; its turns before are the assistants' own."""
+    asked = question.turns[one.turn]
+    before = tuple(
+        run.earlier(answer.assistant, question, answer.turn, answer.sample) if answer else ()
+        for answer in (one, other)
+    )
+    return Case(
+        aspect, one.question, one.turn, one.sample, one, other, asked.query, asked.reference,
+        (before[0], before[1]),
+    )  # fmt: skip
 
 
 def _judge(run: Run, judge: Judge, cases: Sequence[Case]) -> list[Verdict]:
     journal = Journal(run.folder / "verdicts.jsonl", Verdict)
     try:
         lines, _ = journal.read()
-        found = {line.key: line for line in lines if not line.retry}
+        found = {line.key: line for line in lines if line.usable}
         verdict_keys = [_verdict(judge.name, case, "", None).key for case in cases]
         todo = [case for case, key in zip(cases, verdict_keys, strict=True) if key not in found]
         run.progress.start(f"judging by {judge.name}", len(cases), reused=len(cases) - len(todo))
@@ -200,19 +209,38 @@ def _verdict(judge: str, case: Case, text: str, error: str | None) -> Verdict:
     return Verdict(
         judge, case.aspect, case.question, case.turn, case.sample, case.one.assistant,
         case.other.assistant if case.other else "", score, choice, text, problem, error is not None,
-        (len(case.one.text), len(case.other.text) if case.other else 0),
+        (len(case.one.text), len(case.other.text) if case.other else 0), len(case.earlier[0]),
     )  # fmt: skip
 
 
 def write_judged(run: Run, verdicts: Sequence[Verdict], reference: str) -> dict[str, object]:
-    """Write ``judged.json`` with the figures of the verdicts, and give them."""
+    """Write ``judged.json`` with the figures of every judge that read this run, and give them.
+
+    Args:
+        run: Its folder holds the verdicts of all judges so far.
+        verdicts: The newest, if they are not in the folder.
+        reference: The assistant that pairs were compared with; empty where scores were given.
+    """
     seed = run.plan.seed
+    lines, _ = read_journal(run.folder / "verdicts.jsonl", Verdict)
+    current = {v.key: v for v in (*lines, *verdicts) if v.history == v.turn}
+    everything = list(current.values())
+    references = dict.fromkeys([*_judged_references(run.folder / "judged.json"), reference])
     judged: dict[str, object] = {
-        "scores": [asdict(f) for f in score_figures(verdicts, seed=seed)],
-        "pairs": [asdict(f) for f in pair_figures(verdicts, reference, seed=seed)] if reference else [],
+        "scores": [asdict(f) for f in score_figures(everything, seed=seed)],
+        "pairs": [asdict(f) for r in references if r for f in pair_figures(everything, r, seed=seed)],
     }
     write_results(run.folder, judged, "judged.json")
     return judged
+
+
+def _judged_references(path: Path) -> list[str]:
+    """The assistants that pairs were compared with so far."""
+    try:
+        pairs = json.loads(path.read_text(encoding="utf-8"))["pairs"]
+        return list(dict.fromkeys(str(row["reference"]) for row in pairs))
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _good(run: Run) -> list[Answer]:
@@ -229,8 +257,10 @@ def _known(aspects: Sequence[str]) -> Sequence[str]:
 
 def _prompt(case: Case) -> str:
     if case.other is None:
-        return score_prompt(case.query, case.one.text, case.aspect, case.reference)
-    return pair_prompt(case.query, case.one.text, case.other.text, case.aspect, case.reference)
+        return score_prompt(case.query, case.one.text, case.aspect, case.reference, earlier=case.earlier[0])
+    return pair_prompt(
+        case.query, case.one.text, case.other.text, case.aspect, case.reference, earlier=case.earlier
+    )
 
 
 def _first(case: Case) -> str:

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from playground.experiments.assistants import AssistantSpec
-from playground.experiments.model_metrics import MODEL_METRICS, score_answers
+from playground.experiments.model_metrics import LIKELIHOOD, MODEL_METRICS, score_answers
 from playground.experiments.questions import Question
 from playground.experiments.results import values_of
 from playground.experiments.run import Run
 from playground.experiments.run_files import Answer
 from playground.presets.preset import Preset
-
-LIKELIHOOD = "reference_logprob"
 
 
 def measured(

@@ -20,6 +20,7 @@ from playground.experiments.diversity import distinct_n, diversity, words
 from playground.experiments.pair_scoring import ReplyStyle, holds_answer, is_right, says_unknown
 from playground.experiments.questions import Asked
 from playground.experiments.run_files import Answer
+from playground.extras import install_command
 
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
@@ -69,6 +70,7 @@ class Metric:
         unit: ``share`` (0 to 1) or the unit of a number.
         better: Which way is better; None where neither is.
         measure: The function.
+        needs: The module of an optional package that it is computed with; empty for none.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Metric:
     unit: str
     better: Literal["higher", "lower"] | None
     measure: Measure
+    needs: str = ""
 
 
 def rouge_l(asked: Asked, answer: Answer, setting: Setting) -> float | None:
@@ -184,7 +187,7 @@ METRICS: dict[str, Metric] = {
         Metric("right", "right", "share", "higher", right),
         Metric("contains", "holds the answer", "share", "higher", contains),
         Metric("exact_match", "exact match", "share", "higher", exact_match),
-        Metric("rouge_l", "ROUGE-L", "score", "higher", rouge_l),
+        Metric("rouge_l", "ROUGE-L", "score", "higher", rouge_l, needs="rouge_score.rouge_scorer"),
         Metric("in_style", "in style", "share", "higher", in_style),
         Metric("unknown", "says it does not know", "share", None, unknown),
         Metric("tokens", "tokens", "tokens", None, tokens),
@@ -244,7 +247,6 @@ def _rouge(cut: str) -> Any:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError as error:
         raise EngineMissingError(
-            "ROUGE-L needs the package rouge-score; install it with: "
-            "pip install 'icl-playground[experiments]'"
+            f"ROUGE-L needs the package rouge-score; install it with: {install_command('experiments')}"
         ) from error
     return RougeScorer(["rougeL"], tokenizer=_Characters() if cut == "character" else None)

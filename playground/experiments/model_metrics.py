@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from playground.engines.base import Scores
 from playground.errors import PlaygroundError
 from playground.experiments.journal import Journal, JournalError
-from playground.experiments.metrics import METRICS
-from playground.experiments.questions import Asked, Question
+from playground.experiments.questions import Question
 from playground.experiments.run import Run
-from playground.experiments.run_files import Answer
+from playground.experiments.run_files import Answer, metric_model
 from playground.experiments.shift import bare_context, shift_of
 from playground.types import Origin, Piece, Prompt
 
+LIKELIHOOD = "reference_logprob"
 _ANSWER = Origin("turn", "answer")
 MODEL_METRICS = {
-    "reference_logprob": ("log-probability of the reference a token", "nats", "higher"),
+    LIKELIHOOD: ("log-probability of the reference a token", "nats", "higher"),
     "perplexity": ("perplexity under the instruct model", "perplexity", "lower"),
     "shift": ("share of tokens shifted under the base model", "share", None),
     "shift_marginal": ("share of tokens marginal under the base model", "share", None),
@@ -110,13 +110,13 @@ class _Scorer:
 
     def _reference(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
         prompt = self._run.prompt_of(self._run.spec(answer.assistant), question, answer.turn, answer.sample)
-        engine = self._run.host.engine(self._run.spec(answer.assistant).model)
+        engine = self._run.engine(self._run.spec(answer.assistant).model)
         target = [Piece(prompt.lead + question.turns[answer.turn].reference, _ANSWER)]
         scores = engine.score(prompt.pieces, target, exact=self._run.plan.exact, cancel=self._run.cancel)
         return {"reference_logprob": _mean_logprob(scores)}
 
     def _perplexity(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
-        model = self._run.plan.scorer
+        model = metric_model(self._run.plan, "perplexity", self._run.spec(answer.assistant).model)
         renderer = self._run.host.assistant(model, None).renderer
         talk = self._run.talk(self._run.spec(answer.assistant), question, answer.turn, answer.sample)
         prompt = renderer.render(talk)
@@ -125,9 +125,8 @@ class _Scorer:
         return {"perplexity": (None if mean is None else math.exp(-mean), n)}
 
     def _shift(self, answer: Answer, question: Question) -> dict[str, tuple[float | None, int]]:
-        scores = self._given(
-            self._run.plan.shift_base, bare_context(question.turns[answer.turn].query), answer
-        )
+        model = metric_model(self._run.plan, "shift", self._run.spec(answer.assistant).model)
+        scores = self._given(model, bare_context(question.turns[answer.turn].query), answer)
         classes: list[str] = [shift_of(token.rank) for token in scores.tokens if token.rank is not None]
         n = len(classes)
         return {
@@ -140,7 +139,7 @@ class _Scorer:
         }
 
     def _given(self, model: str, prompt: Prompt, answer: Answer) -> Scores:
-        engine = self._run.host.engine(model)
+        engine = self._run.engine(model)
         return engine.score(
             prompt.pieces,
             [Piece(answer.text, _ANSWER)],
@@ -159,23 +158,3 @@ def _applies(name: str, answer: Answer, question: Question) -> bool:
 def _mean_logprob(scores: Scores) -> tuple[float | None, int]:
     known = [token.logprob for token in scores.tokens if token.logprob is not None]
     return (sum(known) / len(known) if known else None), len(known)
-
-
-def check_metrics(names: Sequence[str]) -> None:
-    """Refuse a name that no metric has.
-
-    Raises:
-        PlaygroundError: Says which there are.
-    """
-    for name in names:
-        if name not in METRICS and name not in MODEL_METRICS:
-            known = ", ".join((*METRICS, *MODEL_METRICS))
-            raise PlaygroundError(f"There is no metric '{name}'. Use some of: {known}.")
-
-
-def default_metrics(turns: Sequence[Asked]) -> tuple[str, ...]:
-    """What can be told of these questions without a model."""
-    chosen = ["rouge_l", "length_ratio"] if any(turn.reference for turn in turns) else []
-    if any(turn.values for turn in turns):
-        chosen = ["right", *chosen]
-    return (*chosen, "in_style", "tokens", "stopped", "role_leaked")

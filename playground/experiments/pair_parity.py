@@ -12,6 +12,7 @@ from pathlib import Path
 from playground.engines.base import Delta, Engine, GenerateRequest
 from playground.errors import EngineMissingError
 from playground.experiments.pair_rows import Row
+from playground.extras import install_command
 from playground.types import Origin, Piece, Prompt, SamplingParams
 
 TEXTS = 300
@@ -64,7 +65,7 @@ def parity(engine: Engine, folder: Path, prompts: Sequence[Prompt]) -> Iterator[
     except ImportError as error:
         raise EngineMissingError(
             "The comparison with transformers needs torch and transformers; install them with: "
-            "pip install 'icl-playground[torch]'"
+            f"{install_command('torch')}"
         ) from error
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

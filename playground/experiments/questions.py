@@ -18,6 +18,7 @@ import msgspec
 from playground.datafiles import DataFileError, RowProblem, read_data
 from playground.experiments.pair_cases import read_cases
 from playground.experiments.pair_scoring import Expected
+from playground.experiments.private_files import write_private
 from playground.types import Example
 
 
@@ -214,7 +215,7 @@ def write_questions(path: Path, questions: Iterable[Question]) -> None:
             for turn in question.turns
         ]
         lines.append(json.dumps(row, ensure_ascii=False))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogatepass")
+    write_private(path, "\n".join(lines) + "\n")
 
 
 def stored_questions(path: Path) -> tuple[Question, ...]:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from playground.experiments.assistants import ExperimentError
+from playground.experiments.assistants import ExperimentError, model_label
+from playground.experiments.private_files import write_private
 from playground.experiments.report_parts import (
     charts,
     corpus_rows,
@@ -68,30 +69,41 @@ def report_html(
         for name, rows in judged_rows(judged).items():
             parts += [f"<h3>{name}</h3>", table(rows)]
     parts += ["<h2>Samples</h2>", _samples(plan, answers)]
-    if results.problems or results.errors or results.failures:
+    if len(problem_rows(results)) > 1:
         parts += ["<h2>What could not be read or asked</h2>", table(problem_rows(results))]
     return page(f"{plan.kind}: {', '.join(s.name for s in plan.assistants[:4])}", parts, manifest)
 
 
 def page(title: str, parts: Iterable[str], manifest: Mapping[str, object]) -> str:
-    """A whole page around some parts, with what the run was made of at its end."""
+    """A whole page around some parts, with what the run was made of at its end.
+
+    A page is passed on, so models that were named by a path go by the name of the file.
+    """
     rows = [["model", "what it is"]]
     models = manifest.get("models")
     if isinstance(models, dict):
-        rows += [[name, ", ".join(f"{k} {v}" for k, v in facts.items())] for name, facts in models.items()]
+        for name, facts in models.items():
+            shown = {k: model_label(str(v)) if k == "source" else v for k, v in facts.items()}
+            rows.append([name, ", ".join(f"{k} {v}" for k, v in shown.items())])
+    engines = manifest.get("engines")
+    for name, layouts in engines.items() if isinstance(engines, dict) else ():
+        rows += [[f"{name}, as loaded", ", ".join(f"{k} {v}" for k, v in one.items())] for one in layouts]
     versions = manifest.get("versions")
     if isinstance(versions, dict):
         rows.append(["versions", ", ".join(f"{name} {value}" for name, value in versions.items())])
     machine = manifest.get("machine")
     if isinstance(machine, dict):
         rows.append(["machine", ", ".join(f"{value}" for value in machine.values())])
-    return (
+    text = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n"
         f"<p><small>begun {escape(str(manifest.get('created', '')))}</small></p>\n"
         + "\n".join(parts)
         + f"\n<h2>Made of</h2>\n{table(rows)}\n</body></html>\n"
     )
+    for model in sorted(models, key=len, reverse=True) if isinstance(models, dict) else ():
+        text = text.replace(escape(model), escape(model_label(model)))
+    return text
 
 
 def table(rows: Sequence[Sequence[str]], *, numbers_from: int = 99) -> str:
@@ -130,7 +142,7 @@ def write_report(path: Path, text: str) -> Path:
         ExperimentError: The file cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        write_private(path, text.encode("utf-8", "replace").decode())
     except OSError as error:
         raise ExperimentError(f"{path} cannot be written: {error.strerror}.") from error
     return path

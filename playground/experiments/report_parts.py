@@ -14,7 +14,7 @@ from playground.experiments.metrics import CORPUS_METRICS, METRICS, Setting, rou
 from playground.experiments.model_metrics import MODEL_METRICS
 from playground.experiments.results import Figure, Results
 from playground.experiments.run_files import Answer, Plan
-from playground.experiments.statistics import interval
+from playground.experiments.statistics import UNIT, Interval, interval
 
 Rows = list[list[str]]
 """A table of texts, the first row its head."""
@@ -80,7 +80,7 @@ def rouge_by_length(plan: Plan, answers: Sequence[Answer], *, bins: int = 4) -> 
         line = []
         for start in range(0, len(found), size):
             part = found[start : start + size]
-            value_ = interval([v for _, v in part], seed=plan.seed)
+            value_ = interval([v for _, v in part], seed=plan.seed, limits=UNIT)
             if value_ is not None:
                 length = statistics.fmean(n for n, _ in part)
                 line.append(Point(round(length, 1), value_.mean, value_.low, value_.high))
@@ -106,9 +106,7 @@ def figures_rows(results: Results, turn: int = 0, category: str = "") -> Rows:
         row = [name]
         for metric in metrics:
             value = cells.get((name, metric))
-            row.append(
-                "" if value is None else f"{value.mean:.3g} [{value.low:.3g}, {value.high:.3g}] n={value.n}"
-            )
+            row.append("" if value is None else value.text())
         rows.append(row)
     return rows
 
@@ -134,7 +132,7 @@ def gaps_rows(results: Results) -> Rows:
                 gap.assistant,
                 metric_title(gap.metric),
                 str(gap.turn or "all"),
-                f"{v.difference:+.3g} [{v.low:+.3g}, {v.high:+.3g}]",
+                v.text(),
                 "" if v.ratio is None else f"{v.ratio:.2f}",
                 f"{v.wins} / {v.losses} / {v.ties}",
                 f"{v.p_bootstrap:.2g}",
@@ -172,7 +170,7 @@ def judged_rows(judged: Mapping[str, object]) -> dict[str, Rows]:
 
 def _cell(value: object) -> str:
     if isinstance(value, dict):
-        return f"{value['mean']:.3g} [{value['low']:.3g}, {value['high']:.3g}] n={value['n']}"
+        return Interval(**value).text()
     return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -180,6 +178,7 @@ def problem_rows(results: Results) -> Rows:
     """What could not be read, asked or scored; the head alone where all went well."""
     rows = [["where", "what"]]
     rows += [[f"row {p.place}", p.message] for p in results.problems]
+    rows += [["all", note] for note in results.notes]
     rows += [[name, why] for name, why in results.failures.items()]
     rows += [
         [f"row {e['place']}, id {e['question']}, {e['assistant']}, turn {e['turn']}", str(e["message"])]

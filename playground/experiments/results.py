@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from playground.datafiles import RowProblem
 from playground.experiments.assistants import AssistantSpec, Tag
+from playground.experiments.metric_choice import limits, unavailable
 from playground.experiments.metrics import METRICS, Setting, corpus_metrics
 from playground.experiments.model_metrics import MODEL_METRICS, Score
 from playground.experiments.pair_scoring import ReplyStyle, style_of
@@ -56,6 +57,7 @@ class Results:
         errors: Answers and scores that could not be had, each with its question's place in the file.
         problems: Rows and lines that could not be read.
         counts: Assistants, questions, answers, failed answers, tokens, seconds of decoding.
+        notes: What whoever reads the figures must know, such as a metric that is left out.
     """
 
     figures: tuple[Figure, ...]
@@ -67,6 +69,7 @@ class Results:
     errors: tuple[Mapping[str, str | int], ...]
     problems: tuple[RowProblem, ...]
     counts: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
     def figure(self, assistant: str, metric: str, *, turn: int = 0, category: str = "") -> Interval | None:
         """One mean; None where there is none."""
@@ -119,19 +122,22 @@ def results_of(
             raw = list(_raw(plan, answers, scores, metric, turn))
             values: dict[str, list[tuple[str, float]]] = {}
             by_category: dict[tuple[str, str], list[tuple[str, float]]] = {}
+            bounds = limits(metric)
             for assistant, question, value in raw:
                 values.setdefault(assistant, []).append((question.id, value))
                 by_category.setdefault((assistant, question.category), []).append((question.id, value))
             means = {name: per_question(found) for name, found in values.items()}
             for name, mean in means.items():
-                _add(figures, name, metric, turn, "", mean, plan.seed)
+                figures += _figure(name, metric, turn, "", mean, plan.seed)
                 if turn == 0 and len(categories) > 1:
                     for category in categories:
                         part = per_question(by_category.get((name, category), ()))
-                        _add(figures, name, metric, 0, category, part, plan.seed)
+                        figures += _figure(name, metric, 0, category, part, plan.seed)
             theirs = means.get(plan.reference)
             for name, mean in means.items() if theirs is not None else ():
-                gap = paired(mean, theirs or {}, seed=plan.seed) if name != plan.reference else None
+                if name == plan.reference:
+                    continue
+                gap = paired(mean, theirs or {}, seed=plan.seed, limits=bounds)
                 if gap is not None:
                     gaps.append(Gap(name, plan.reference, metric, turn, gap))
     return Results(
@@ -144,28 +150,30 @@ def results_of(
         _errors(plan, answers, scores),
         tuple(problems),
         _counts(plan, answers),
+        _notes(plan),
     )
 
 
-def _add(
-    figures: list[Figure],
-    name: str,
-    metric: str,
-    turn: int,
-    category: str,
-    values: Mapping[str, float],
-    seed: int,
-) -> None:
-    mean = interval(list(values.values()), seed=seed)
-    if mean is not None:
-        figures.append(Figure(name, metric, turn, category, mean))
+def _figure(
+    name: str, metric: str, turn: int, category: str, values: Mapping[str, float], seed: int
+) -> list[Figure]:
+    """The mean as a figure; none where nothing was measured."""
+    mean = interval(list(values.values()), seed=seed, limits=limits(metric))
+    return [] if mean is None else [Figure(name, metric, turn, category, mean)]
 
 
 def _metrics(plan: Plan) -> list[str]:
-    names = list(plan.metrics)
+    """The plan's metrics as far as they can be computed in this installation."""
+    names = [name for name in plan.metrics if not unavailable(name)]
     if "shift" in names:
         names += [name for name in ("shift_marginal", "shift_unshifted") if name not in names]
     return names
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    """The plan's own, and why a metric of it cannot be computed here."""
+    reasons = {name: unavailable(name) for name in plan.metrics}
+    return (*plan.notes, *(f"{name} is left out. {reason}" for name, reason in reasons.items() if reason))
 
 
 def answer_values(

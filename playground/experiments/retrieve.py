@@ -15,11 +15,13 @@ from playground.engines.base import Cancel, Engine
 from playground.errors import ContextLengthError, EngineMissingError, UnsupportedError
 from playground.experiments.assistants import ExperimentError, Retrieval
 from playground.experiments.diversity import words
+from playground.extras import install_command, is_usable
 from playground.presets.preset import Preset, PresetExample
 from playground.types import Example, Origin, Piece
 
 LIKELIHOOD_POOL = 32
 """So many of BM25's nearest are looked at by the model, a forward each."""
+_MISSING = "Retrieval needs the package bm25s, which cannot be imported; install it with: {command}"
 
 
 def content_words(text: str) -> list[str]:
@@ -44,8 +46,7 @@ class Retriever:
     def __init__(
         self, retrieval: Retrieval, engine: Engine | None = None, cancel: Cancel | None = None
     ) -> None:
-        if not retrieval.pool:
-            raise ExperimentError("There is no example to retrieve from; name a pool that has answers.")
+        check_retrieval(retrieval)
         if retrieval.by == "likelihood" and (engine is None or "score" not in engine.info.capabilities):
             raise UnsupportedError(
                 "Examples are chosen by likelihood only where the model's engine can score texts; "
@@ -98,12 +99,23 @@ class Retriever:
         return (preset or Preset(name="retrieved")).model_copy(update={"examples": examples})
 
 
+def check_retrieval(retrieval: Retrieval) -> None:
+    """Refuse what cannot be retrieved here, before anything is asked.
+
+    Raises:
+        ExperimentError: The pool is empty.
+        EngineMissingError: bm25s is not installed.
+    """
+    if not retrieval.pool:
+        raise ExperimentError("There is no example to retrieve from; name a pool that has answers.")
+    if not is_usable("bm25s"):
+        raise EngineMissingError(_MISSING.format(command=install_command("experiments")))
+
+
 def _bm25s() -> Any:
     try:
         import bm25s
     except ImportError as error:
-        raise EngineMissingError(
-            "Retrieval needs the package bm25s; install it with: pip install 'icl-playground[experiments]'"
-        ) from error
+        raise EngineMissingError(_MISSING.format(command=install_command("experiments"))) from error
     logging.getLogger("bm25s").setLevel(logging.WARNING)
     return bm25s

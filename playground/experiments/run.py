@@ -18,7 +18,7 @@ from playground.chat.compare import batch_replies
 from playground.datafiles import RowProblem
 from playground.engines.base import Cancel, Engine, GenerateRequest
 from playground.errors import ContextLengthError, EngineDiedError, PlaygroundError
-from playground.experiments.assistants import AssistantSpec, ExperimentError, Host
+from playground.experiments.assistants import AssistantSpec, ExperimentError, Host, Tag
 from playground.experiments.journal import Journal, JournalError
 from playground.experiments.progress import Progress
 from playground.experiments.questions import Question
@@ -29,6 +29,7 @@ from playground.experiments.run_files import (
     Plan,
     check_models,
     lock,
+    note_engine,
     read_plan,
     write_manifest,
 )
@@ -69,6 +70,7 @@ class Run:
         self._journal: Journal[Answer] | None = None
         self.failures: dict[str, str] = {}
         self._writers: dict[str, _Prompts] = {}
+        self._noted: set[str] = set()
         try:
             self._journal = Journal(folder / "answers.jsonl", Answer)
             answers, self.problems = self._journal.read()
@@ -152,6 +154,20 @@ class Run:
                 f"The run was cancelled; what is finished is kept. Go on with: --resume {self.folder}"
             )
 
+    def engine(self, model: str) -> Engine:
+        """The loaded model; the manifest remembers how it was loaded.
+
+        Raises:
+            PlaygroundError: It cannot be had.
+        """
+        engine = self.host.engine(model)
+        if model not in self._noted:
+            info = engine.info
+            facts: dict[str, Tag] = {"engine": info.engine, "n_ctx": info.n_ctx, "device": info.device}
+            note_engine(self.folder, model, facts | {"dtype": info.dtype} | dict(info.layout))
+            self._noted.add(model)
+        return engine
+
     def know(self, specs: Sequence[AssistantSpec]) -> None:
         """Take assistants that the plan does not name, such as a search's candidates."""
         self._by_name.update({spec.name: spec for spec in specs})
@@ -210,7 +226,7 @@ class Run:
         ]
         if not pending:
             return
-        engine = self.host.engine(spec.model)
+        engine = self.engine(spec.model)
         writer = _Prompts(spec, self.host, self.cancel)
         size = max(1, BATCH // self.plan.samples)
         for start in range(0, len(pending), size):
@@ -274,16 +290,26 @@ class Run:
             ExperimentError: An earlier turn has no answer.
         """
         messages = [Message("system", question.system)] if question.system else []
-        for earlier in range(turn):
-            said = self._answers.get((spec.name, question.id, earlier, sample))
-            if said is None or said.error is not None:
-                raise _Unanswered("An earlier turn was not answered.")
-            messages += [
-                Message("user", question.turns[earlier].query),
-                Message("assistant", said.text),
-            ]
+        for query, answer in self.earlier(spec.name, question, turn, sample):
+            messages += [Message("user", query), Message("assistant", answer)]
         messages.append(Message("user", question.turns[turn].query))
         return messages
+
+    def earlier(
+        self, assistant: str, question: Question, turn: int, sample: int
+    ) -> tuple[tuple[str, str], ...]:
+        """What was asked and answered before a turn, as this assistant held the conversation.
+
+        Raises:
+            ExperimentError: An earlier turn has no answer.
+        """
+        found = []
+        for number in range(turn):
+            said = self._answers.get((assistant, question.id, number, sample))
+            if said is None or said.error is not None:
+                raise _Unanswered("An earlier turn was not answered.")
+            found.append((question.turns[number].query, said.text))
+        return tuple(found)
 
     def _run(self, spec: AssistantSpec, engine: Engine, jobs: list[_Job]) -> None:
         """Send the requests, and those that failed once more."""

@@ -10,28 +10,27 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
 from filelock import FileLock, Timeout
 
-from playground import __version__
 from playground.datafiles import RowProblem
 from playground.experiments.assistants import AssistantSpec, ExperimentError, Host, Tag, unique_names
+from playground.experiments.machine import machine, versions
+from playground.experiments.private_files import FILE_MODE, make_private_folder
 from playground.experiments.questions import QuestionSet, stored_questions, write_questions
 from playground.presets.library import write_atomically
 from playground.presets.preset import Preset
 from playground.types import FinishReason
 
 FORMAT = 1
+METRIC_OPTIONS = {"perplexity": "--scorer", "shift": "--shift-base"}
+"""Metrics that are taken under another model, and the option that names it."""
 AnswerKey = tuple[str, str, int, int]
 """Assistant, question, turn and sample: what finished work is known by."""
-_PACKAGES = ("llama-cpp-python", "torch", "transformers", "numpy", "openai", "rouge-score", "bm25s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,12 @@ class Plan:
         exact: The same floats whatever else runs; slower.
         reference: Name of the assistant that gaps are measured to; empty for none.
         style: The preset whose manner the format metrics look for; None for each assistant's own.
-        scorer: The instruct model under which answers' perplexity is taken.
-        shift_base: The base model under which answers' tokens are ranked.
+        scorer: The instruct model under which all answers' perplexity is taken; empty: see ``scorers``.
+        shift_base: The base model under which all answers' tokens are ranked; empty: see ``shift_bases``.
+        scorers, shift_bases: The same by an assistant's model: those of its pair.
         options: What a kind needs besides, in plain JSON values.
+        notes: What whoever reads the results must know, such as a default metric that is left out.
+        command: The command line that started the run; empty where the page did.
     """
 
     kind: str
@@ -62,9 +64,13 @@ class Plan:
     exact: bool = False
     reference: str = ""
     style: Preset | None = None
-    scorer: str = "wren/instruct"
-    shift_base: str = "wren/base"
+    scorer: str = ""
+    shift_base: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    command: str = ""
+    scorers: Mapping[str, str] = field(default_factory=dict)
+    shift_bases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,8 @@ def write_manifest(folder: Path, plan: Plan, host: Host) -> None:
     unique_names(plan.assistants)
     if not plan.questions.questions:
         raise ExperimentError(f"{plan.questions.name} has no question to ask; choose another set.")
-    models = sorted({spec.model for spec in plan.assistants} | _metric_models(plan))
+    check_metric_models(plan)
+    models = sorted(asked_models(plan) | _metric_models(plan))
     manifest = {
         "format": FORMAT,
         "kind": plan.kind,
@@ -126,6 +133,8 @@ def write_manifest(folder: Path, plan: Plan, host: Host) -> None:
         "reference": plan.reference,
         "scorer": plan.scorer,
         "shift_base": plan.shift_base,
+        "scorers": dict(plan.scorers),
+        "shift_bases": dict(plan.shift_bases),
         "style": plan.style.model_dump(mode="json", by_alias=True) if plan.style else None,
         "questions": {
             "name": plan.questions.name,
@@ -140,16 +149,13 @@ def write_manifest(folder: Path, plan: Plan, host: Host) -> None:
         "assistants": [spec.as_dict() for spec in plan.assistants],
         "models": {model: dict(host.model_facts(model)) for model in models},
         "options": dict(plan.options),
-        "versions": _versions(),
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count() or 0,
-            "python": sys.version.split()[0],
-        },
+        "notes": list(plan.notes),
+        "command": plan.command,
+        "versions": versions(),
+        "machine": machine(),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         if any(path.name != ".lock" for path in folder.iterdir()):
             raise ExperimentError(
                 f"{folder} is not empty; name a new folder with --out, or go on with --resume {folder}."
@@ -222,8 +228,12 @@ def read_plan(folder: Path) -> Plan:
             str(stored["scorer"]),
             str(stored["shift_base"]),
             options,
+            msgspec.convert(stored.get("notes", _old_notes(stored)), tuple[str, ...]),
+            str(stored.get("command", "")),
+            msgspec.convert(stored.get("scorers", {}), dict[str, str]),
+            msgspec.convert(stored.get("shift_bases", {}), dict[str, str]),
         )
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AssertionError) as error:
         raise ExperimentError(
             f"{folder / 'manifest.json'} lacks what a run needs ({error!r}); start it again."
         ) from error
@@ -232,6 +242,14 @@ def read_plan(folder: Path) -> Plan:
             f"The questions in {folder} were changed after the run was started; start a new run."
         )
     return plan
+
+
+def _old_notes(stored: Mapping[str, object]) -> list[str]:
+    """Notes for a run of an earlier version, which did not choose these models by the assistant's pair."""
+    metrics = stored["metrics"]
+    assert isinstance(metrics, list)
+    named = {"perplexity": stored["scorer"], "shift": stored["shift_base"]}
+    return [f"{metric} is taken under {model}." for metric, model in named.items() if metric in metrics]
 
 
 def check_models(folder: Path, host: Host) -> None:
@@ -251,6 +269,21 @@ def check_models(folder: Path, host: Host) -> None:
             )
 
 
+def note_engine(folder: Path, model: str, facts: Mapping[str, Tag]) -> None:
+    """Remember in the manifest how a model was loaded; a resumed run may have it loaded otherwise.
+
+    Raises:
+        ExperimentError: The manifest cannot be read or written.
+    """
+    manifest = read_manifest(folder)
+    engines = manifest.setdefault("engines", {})
+    assert isinstance(engines, dict)
+    known = engines.setdefault(model, [])
+    if dict(facts) not in known:
+        known.append(dict(facts))
+        write_results(folder, manifest, "manifest.json")
+
+
 def lock(folder: Path) -> FileLock:
     """The run's lock, taken; two programs cannot go on with one run.
 
@@ -258,9 +291,9 @@ def lock(folder: Path) -> FileLock:
         ExperimentError: Another one has it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         # Not of one thread: a run is closed by another thread than the one that opened it.
-        taken = FileLock(folder / ".lock", timeout=0, thread_local=False)
+        taken = FileLock(folder / ".lock", timeout=0, mode=FILE_MODE, thread_local=False)
         taken.acquire()
     except Timeout as error:
         raise ExperimentError(
@@ -294,36 +327,56 @@ def write_results(folder: Path, results: Mapping[str, object], name: str = "resu
         ) from error
 
 
+def asked_models(plan: Plan) -> set[str]:
+    """The models whose answers a run measures: the assistants', and the one that a search transfers to."""
+    transfer = plan.options.get("transfer")
+    return {spec.model for spec in plan.assistants} | (
+        {transfer} if isinstance(transfer, str) and transfer else set()
+    )
+
+
+def metric_model(plan: Plan, metric: str, model: str) -> str:
+    """The model under which a metric of another model's answers is taken.
+
+    Raises:
+        ExperimentError: The plan names none.
+    """
+    named, table, kind = (
+        (plan.scorer, plan.scorers, "instruct")
+        if metric == "perplexity"
+        else (plan.shift_base, plan.shift_bases, "base")
+    )
+    found = named or table.get(model)
+    if not found:
+        raise ExperimentError(
+            f"The metric {metric} is taken under the {kind} model of the assistant's pair, and {model} has "
+            f"none here. Name one with {METRIC_OPTIONS[metric]}, or leave {metric} out."
+        )
+    return found
+
+
+def check_metric_models(plan: Plan) -> None:
+    """Refuse a plan that measures answers under a model that it does not name.
+
+    Raises:
+        ExperimentError: A model is missing.
+    """
+    for metric in METRIC_OPTIONS:
+        if metric in plan.metrics:
+            for model in sorted(asked_models(plan)):
+                metric_model(plan, metric, model)
+
+
 def _metric_models(plan: Plan) -> set[str]:
     """Models that are needed besides the assistants'."""
     needed = set()
-    if "perplexity" in plan.metrics:
-        needed.add(plan.scorer)
-    if "shift" in plan.metrics:
-        needed.add(plan.shift_base)
-    # A search's second model, and who paraphrases.
-    named = (plan.options.get(key) for key in ("transfer", "writer"))
-    return needed | {model for model in named if isinstance(model, str) and model}
+    for metric in METRIC_OPTIONS:
+        if metric in plan.metrics:
+            needed |= {metric_model(plan, metric, model) for model in asked_models(plan)}
+    writer = plan.options.get("writer")  # who paraphrases
+    return needed | ({writer} if isinstance(writer, str) and writer else set())
 
 
 def _used_rivals(questions: QuestionSet) -> dict[str, tuple[str, ...]]:
     used = {turn.relation for question in questions.questions for turn in question.turns}
     return {name: tuple(values) for name, values in questions.rivals.items() if name in used}
-
-
-def _versions() -> dict[str, Tag]:
-    found: dict[str, Tag] = {"icl-playground": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from playground.experiments.ablate import with_examples
-from playground.experiments.assistants import AssistantSpec, ExperimentError
-from playground.experiments.measured import LIKELIHOOD, measured
+from playground.experiments.assistants import AssistantSpec, ExperimentError, model_label
+from playground.experiments.measured import measured
+from playground.experiments.metric_choice import check_goal, direction, limits
 from playground.experiments.questions import Question, QuestionSet
 from playground.experiments.run import Run, RunCancelled
 from playground.experiments.run_files import write_results
@@ -30,14 +31,15 @@ class SearchOptions:
     """How the search goes; stored in the run's manifest.
 
     Attributes:
-        metric: What is to be high on the validation set; ``reference_logprob`` asks for no answers.
+        metric: What is optimised on the validation set, in the metric's direction;
+            ``reference_logprob`` asks for no answers.
         pool: Examples to choose from.
         validation, test: Ids of the questions; no id is in both.
         most: Examples to choose at most, besides those the preset starts with.
         keep: Keep the preset's own examples in front.
         budget: Most pairs of a candidate and a validation question; 0 is without limit.
         halving: Questions of the first rung; 0 tries every candidate on all.
-        min_gain: A round that gains no more than this ends the search.
+        min_gain: A round that improves the metric by no more than this ends the search.
         transfer: A second model, whose result on the test set is told by itself; empty for none.
         name: Of the preset that comes out.
     """
@@ -57,11 +59,20 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A tried set of examples: places in the pool, and its mean over ``n`` validation questions."""
+    """A tried set of examples.
+
+    Attributes:
+        examples: Places in the pool.
+        value: Mean of the metric over the questions that could be measured.
+        n: Validation questions that it was tried on.
+        measured: How many of them could be measured; None in runs of earlier versions, which counted the
+            others as 0.
+    """
 
     examples: tuple[int, ...]
     value: float
     n: int
+    measured: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,8 @@ class _Search:
     def __init__(self, run: Run) -> None:
         self._run = run
         self.options = search_options(run.plan.options)
+        check_goal(self.options.metric)
+        self._sign = direction(self.options.metric)
         if len(run.plan.assistants) != 1 or run.plan.assistants[0].preset is None:
             raise ExperimentError("A search begins with one base model and one preset.")
         self._base = run.plan.assistants[0]
@@ -168,7 +181,7 @@ class _Search:
             rounds.append(tuple(candidates))
             winner = next(c for c in candidates if c.n == len(self._validation))
             # The first round replaces the preset's own examples, so that it need not gain on them.
-            if (chosen or options.keep) and winner.value <= best.value + options.min_gain:
+            if (chosen or options.keep) and self._gain(winner) <= self._gain(best) + options.min_gain:
                 stopped = f"round {number + 1} gained no more than {options.min_gain:g}"
                 break
             chosen, best = winner.examples, winner
@@ -177,7 +190,7 @@ class _Search:
         greedy_cost = len(self._pairs)
         self._pairs.clear()
         tried = self._random(max(1, len(chosen)), greedy_cost)
-        random_best = max(tried, key=lambda c: c.value)
+        random_best = max(tried, key=self._gain)
         tested = self._tested(best, random_best)
         queries = {i: options.pool[i].query for i in range(len(options.pool))}
         results = SearchResults(
@@ -188,6 +201,10 @@ class _Search:
         write_results(self._run.folder, {"kind": "search", **asdict(results)})
         write_atomically(self._run.folder / "found.yaml", preset.to_yaml())
         return preset, results
+
+    def _gain(self, candidate: Candidate) -> float:
+        """The candidate's value, turned so that more is better."""
+        return self._sign * candidate.value
 
     def _spec(self, examples: tuple[int, ...], model: str = "") -> AssistantSpec:
         """The candidate as an assistant; its name tells its content, so that it is known again."""
@@ -210,7 +227,7 @@ class _Search:
             found = self._values(specs, self._validation[:n], f"{phase}, {len(left)} candidates")
             for candidate in found:
                 self._tried[candidate.examples, candidate.n] = candidate
-            ranked = sorted(found, key=lambda c: (-c.value, c.examples))
+            ranked = sorted(found, key=lambda c: (-self._gain(c), c.examples))
             if n == len(self._validation):
                 break
             left = [c.examples for c in ranked[: max(1, (len(ranked) + 1) // 2)]]
@@ -218,7 +235,8 @@ class _Search:
         last: dict[tuple[int, ...], Candidate] = {}
         for (examples, _), candidate in sorted(self._tried.items(), key=lambda item: item[0][1]):
             last[examples] = candidate
-        return sorted((last[e] for e in candidates if e in last), key=lambda c: (-c.n, -c.value, c.examples))
+        left_over = (last[e] for e in candidates if e in last)
+        return sorted(left_over, key=lambda c: (-c.n, -self._gain(c), c.examples))
 
     def _random(self, size: int, cost: int) -> list[Candidate]:
         """Random sets of as many examples as greedy search chose, for the same number of pairs."""
@@ -236,22 +254,24 @@ class _Search:
     def _values(
         self, specs: Mapping[tuple[int, ...], AssistantSpec], questions: Sequence[Question], phase: str
     ) -> list[Candidate]:
-        """Each candidate's mean over some questions, unanswered ones counted as 0.
+        """Each candidate's mean over the questions that could be measured.
 
-        Candidates that answered nothing at all, as where they do not fit the context, are left out.
+        A question that could not be measured counts as nothing, not as 0. So that leaving out hard questions
+        makes no candidate better, one that lacks a question which another has is left out, as where its
+        examples do not fit the context.
 
         Raises:
             ExperimentError: No candidate is left.
         """
         by_question = self._measured(list(specs.values()), questions, phase)
-        # A log-probability that is not there must not count as 0, which would be the best of all.
-        most = max(map(len, by_question.values()), default=0) if self.options.metric == LIKELIHOOD else 1
+        most = max(map(len, by_question.values()), default=0)
         found = []
         for examples, spec in specs.items():
             values = by_question.get(spec.name, {})
             self._pairs |= {(spec.name, q.id) for q in questions}
-            if len(values) >= max(1, most):
-                found.append(Candidate(examples, sum(values.values()) / len(questions), len(questions)))
+            if values and len(values) == most:
+                mean = sum(values.values()) / len(values)
+                found.append(Candidate(examples, mean, len(questions), len(values)))
         if not found:
             raise ExperimentError(
                 f"No candidate of {phase} could be measured; the run's lines say why. "
@@ -267,6 +287,7 @@ class _Search:
 
     def _tested(self, greedy: Candidate, at_random: Candidate) -> tuple[Tested, ...]:
         rows: list[Tested] = []
+        seed, bounds = self._run.plan.seed, limits(self.options.metric)
         for model in [self._base.model, *([self.options.transfer] if self.options.transfer else [])]:
             ways = {
                 "start": replace(self._base, model=model).named(f"{model}:start:test")
@@ -285,8 +306,8 @@ class _Search:
                     Tested(
                         way,
                         model,
-                        interval(list(values.values()), seed=self._run.plan.seed),
-                        None if way == "start" else paired(values, start, seed=self._run.plan.seed),
+                        interval(list(values.values()), seed=seed, limits=bounds),
+                        None if way == "start" else paired(values, start, seed=seed, limits=bounds),
                     )
                 )
         return tuple(rows)
@@ -300,7 +321,7 @@ class _Search:
             PresetResult(
                 measure=f"{self.options.metric}, validation",
                 value=best.value,
-                model=self._base.model,
+                model=model_label(self._base.model),
                 n=best.n,
                 date=today,
                 note="what the search chose by",
@@ -312,7 +333,7 @@ class _Search:
                     PresetResult(
                         measure=f"{self.options.metric}, test, {row.name}",
                         value=row.value.mean,
-                        model=row.model,
+                        model=model_label(row.model),
                         n=row.value.n,
                         date=today,
                     )

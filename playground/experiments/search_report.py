@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from playground.experiments.charts import Bar, BarChart, LineChart, Point
+from playground.experiments.metric_choice import direction
 from playground.experiments.report import page, table, write_report
 from playground.experiments.report_parts import Rows
 from playground.experiments.run import Run
@@ -48,7 +49,9 @@ def search_html(results: SearchResults, manifest: Mapping[str, object]) -> str:
 def round_rows(results: SearchResults, candidates: Sequence[Candidate]) -> Rows:
     """The best candidates of a round."""
     rows = [["examples", "value", "questions"]]
-    rows += [[_shown(results, c), f"{c.value:.3g}", str(c.n)] for c in candidates[:_SHOWN]]
+    for c in candidates[:_SHOWN]:
+        measured = str(c.n) if c.measured in (None, c.n) else f"{c.measured} of {c.n}"
+        rows.append([_shown(results, c), f"{c.value:.3g}", measured])
     return rows
 
 
@@ -67,13 +70,15 @@ def tested_chart(results: SearchResults) -> BarChart:
 
 def validation_chart(results: SearchResults) -> LineChart:
     """The best of each round, and the best of random search as it went on at the same cost."""
-    whole = [max((c.value for c in r if c.n == results.start.n), default=0.0) for r in results.rounds]
+    better = max if direction(results.metric) > 0 else min
+    whole = [[c.value for c in r if c.n == results.start.n] for r in results.rounds]
     per_round = results.cost["greedy"] / max(1, len(results.rounds)) / results.start.n
-    greedy = [Point((i + 1) * per_round, value, value, value) for i, value in enumerate(whole)]
-    best = float("-inf")
+    reached = [((i + 1) * per_round, better(values)) for i, values in enumerate(whole) if values]
+    greedy = [Point(at, value, value, value) for at, value in reached]
     at_random = []
+    best = results.random_tried[0].value if results.random_tried else 0.0
     for i, candidate in enumerate(results.random_tried, 1):
-        best = max(best, candidate.value)
+        best = better(best, candidate.value)
         at_random.append(Point(float(i), best, best, best))
     series = (("greedy, by round", tuple(greedy)), ("random, best so far", tuple(_thin(at_random))))
     return LineChart(f"{results.metric} on the validation set", series, "candidates tried")
@@ -96,8 +101,8 @@ def tested_rows(results: SearchResults) -> Rows:
             [
                 row.name,
                 row.model,
-                f"{v.mean:.3g} [{v.low:.3g}, {v.high:.3g}] n={v.n}",
-                "" if gap is None else f"{gap.difference:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]",
+                v.text(),
+                "" if gap is None else gap.text(),
                 "" if gap is None else f"{gap.wins} / {gap.losses} / {gap.ties}",
                 "" if gap is None else f"{gap.p_sign:.2g}",
             ]

@@ -6,19 +6,17 @@ Nothing is asked here; verdicts that did not parse are counted and left out.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from playground.experiments.assistants import ExperimentError
 from playground.experiments.judge_prompts import Preference
-from playground.experiments.statistics import Interval, interval
+from playground.experiments.length_control import OUT_OF_RANGE, length_controlled_interval
+from playground.experiments.statistics import UNIT, Interval, interval
 
-_RIDGE = 1e-3
+_SCORES = (1.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,7 @@ class Verdict:
         text: What the judge wrote.
         retry: The judge could not be asked; it is asked again on resume.
         lengths: Characters of the two answers.
+        history: Earlier turns that the judge was shown; fewer than ``turn`` in runs of earlier versions.
     """
 
     judge: str
@@ -46,6 +45,12 @@ class Verdict:
     problem: str | None = None
     retry: bool = False
     lengths: tuple[int, int] = (0, 0)
+    history: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether it need not be asked again: it was given, by a judge that saw the whole conversation."""
+        return not self.retry and self.history == self.turn
 
     @property
     def key(self) -> tuple[str, str, str, int, int, str, str]:
@@ -59,8 +64,8 @@ class PairFigures:
 
     Attributes:
         win_rate: Of the one over the other, both orders and ties as halves, over questions.
-        length_controlled: The same at equal length, by a logistic regression on tanh of the standardized
-            difference of lengths, as AlpacaEval 2 does without its question terms (arXiv 2404.04475).
+        length_controlled: The same at equal length, see ``length_control``; None where equal length lies
+            outside the data, which ``length_note`` then says.
         first_share: Of the decided verdicts, how many preferred the answer shown first; 0.5 without bias.
         flipped: Of the pairs judged in both orders, how many verdicts followed the position.
         ties, unparsable, failed, n: Verdicts.
@@ -71,13 +76,14 @@ class PairFigures:
     assistant: str
     reference: str
     win_rate: Interval | None
-    length_controlled: float | None
+    length_controlled: Interval | None
     first_share: float | None
     flipped: float | None
     ties: int
     unparsable: int
     failed: int
     n: int
+    length_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +118,8 @@ def score_figures(verdicts: Sequence[Verdict], *, seed: int = 0) -> list[ScoreFi
             means = [sum(values) / len(values) for values in by_question.values()]
             found.append(
                 ScoreFigures(
-                    judge, aspect, name, turn, interval(means, seed=seed), _unparsable(part), _failed(part),
-                    len(part),
+                    judge, aspect, name, turn, interval(means, seed=seed, limits=_SCORES),
+                    _unparsable(part), _failed(part), len(part),
                 )
             )  # fmt: skip
     return found
@@ -137,23 +143,29 @@ def _figures(
     read = [verdict for verdict in group if verdict.choice is not None]
     wins: dict[str, list[float]] = {}
     gaps: list[float] = []
+    longer: list[float] = []
     won: list[float] = []
+    questions: list[str] = []
     for verdict in read:
         shown_first = verdict.first == one
         value = 0.5 if verdict.choice == "tie" else float((verdict.choice == "first") == shown_first)
         wins.setdefault(verdict.question, []).append(value)
         mine, theirs = verdict.lengths if shown_first else verdict.lengths[::-1]
         gaps.append(mine - theirs)
+        longer.append(max(mine, theirs))
         won.append(value)
+        questions.append(verdict.question)
     decided = [verdict for verdict in read if verdict.choice != "tie"]
     means = [sum(values) / len(values) for values in wins.values()]
+    fair = length_controlled_interval(won, gaps, questions, longer, seed=seed)
     return PairFigures(
         judge, aspect, one, reference,
-        interval(means, seed=seed),
-        length_controlled(won, gaps),
+        interval(means, seed=seed, limits=UNIT),
+        fair,
         sum(v.choice == "first" for v in decided) / len(decided) if decided else None,
         _flipped(read),
         len(read) - len(decided), _unparsable(group), _failed(group), len(group),
+        OUT_OF_RANGE if fair is None and won else "",
     )  # fmt: skip
 
 
@@ -165,31 +177,6 @@ def _flipped(read: Sequence[Verdict]) -> float | None:
         by_pair.setdefault((verdict.question, verdict.turn, verdict.sample), []).append(winner)
     both = [winners for winners in by_pair.values() if len(winners) == 2]
     return sum(winners[0] != winners[1] for winners in both) / len(both) if both else None
-
-
-def length_controlled(won: Sequence[float], gaps: Sequence[float]) -> float | None:
-    """The win rate that would be expected at equal length; None for no verdicts.
-
-    Args:
-        won: 1, 0 or 0.5 a verdict.
-        gaps: Characters of the winner-to-be's answer less the other's.
-    """
-    if not won:
-        return None
-    y = np.asarray(won, np.float64)
-    d = np.asarray(gaps, np.float64)
-    spread = float(d.std()) or float(np.abs(d).max())
-    x = np.column_stack([np.ones_like(y), np.tanh(d / spread) if spread else np.zeros_like(y)])
-    beta = np.zeros(2)
-    # Newton's method; a small ridge keeps separable verdicts finite.
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-x @ beta))
-        hessian = x.T @ (x * (p * (1 - p))[:, None]) + _RIDGE * np.eye(2)
-        step = np.linalg.solve(hessian, x.T @ (y - p) - _RIDGE * beta)
-        beta = np.clip(beta + step, -30, 30)
-        if float(np.abs(step).max()) < 1e-10:
-            break
-    return float(1 / (1 + math.exp(-float(beta[0]))))
 
 
 Vote = Literal["one", "other", "tie"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
+from playground.imports.addresses import is_public
 from playground.imports.result import PresetImportError
 from playground.presets.preset import MAX_BYTES
 
@@ -159,8 +160,7 @@ def _public_ip(host: str, port: int, *, allow_private: bool) -> str:
         ) from error
     for *_, address in found:
         ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
-        mapped = getattr(ip, "ipv4_mapped", None) or ip
-        if not allow_private and (not mapped.is_global or mapped.is_multicast):
+        if not allow_private and not is_public(ip):
             raise PresetImportError(
                 f"{host} is {ip}, an address of this machine or of a private network; "
                 "such ones are read only with --allow-private."

@@ -38,6 +38,15 @@ class ModelSource:
     tokenizer: str = ""
     hub: HubReference | None = None
 
+    @property
+    def present(self) -> bool:
+        """Whether it can be opened now; for a repository, whether it was downloaded before."""
+        if self.engine == "server" or Path(self.path).exists():
+            return True
+        if self.engine != "transformers" or self.path.count("/") != 1:
+            return False
+        return cached_repository(self.path).is_dir()
+
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
@@ -79,7 +88,7 @@ class ModelEntry:
     @property
     def present(self) -> bool:
         """Whether an engine finds the model on this machine, or need not."""
-        return any(_is_there(source) for source in self.sources)
+        return any(source.present for source in self.sources)
 
     @property
     def hub(self) -> HubReference | None:
@@ -225,17 +234,6 @@ class Catalog:
             listed_in=path,
             pair_title=pair.title or pair.pair,
         )
-
-
-def _is_there(source: ModelSource) -> bool:
-    """Whether a source can be opened now; for a repository, whether it was downloaded before."""
-    if source.engine == "server":
-        return True
-    if Path(source.path).exists():
-        return True
-    if source.engine != "transformers" or source.path.count("/") != 1:
-        return False
-    return cached_repository(source.path).is_dir()
 
 
 def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:

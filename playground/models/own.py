@@ -110,10 +110,14 @@ def _read(path: Path) -> dict[str, object]:
 
 def _write(path: Path, content: dict[str, object]) -> None:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            temporary = file.name
             file.write(text)
-        os.replace(file.name, path)
+        os.replace(temporary, path)
     except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
         raise PlaygroundError(f"{path} cannot be written: {error.strerror}.") from error

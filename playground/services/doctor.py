@@ -22,21 +22,26 @@ from playground.engines.llamacpp import selftest
 from playground.engines.llamacpp.build import rebuild_command
 from playground.engines.llamacpp.installed import InstalledBuild, installed_build
 from playground.engines.memory import available_bytes
+from playground.extras import Extra, install_command
 from playground.models.catalog import Catalog
 from playground.services.model_facts import Inspector
 from playground.settings import Settings
 
 Verdict = Literal["ok", "note", "missing"]
-# Package, what it is for, and what installs it; those without a command are required and there.
+# Package, what it is for, and what installs it.
 _PACKAGES = (
     ("gradio", "the page", "pip install gradio"),
     ("llama-cpp-python", "GGUF models", "pip install llama-cpp-python"),
     ("huggingface-hub", "downloads", "pip install huggingface-hub"),
-    ("torch", "transformers models", "pip install 'icl-playground[torch]'"),
-    ("transformers", "transformers models", "pip install 'icl-playground[torch]'"),
-    ("openai", "servers", "pip install 'icl-playground[server]'"),
 )
-_OPTIONAL = ("torch", "transformers", "openai")
+# Package, what it is for, and the extra that brings it.
+_OPTIONAL: tuple[tuple[str, str, Extra], ...] = (
+    ("torch", "transformers models", "torch"),
+    ("transformers", "transformers models", "torch"),
+    ("openai", "servers", "server"),
+    ("rouge-score", "ROUGE-L in experiments", "experiments"),
+    ("bm25s", "examples retrieved by BM25", "experiments"),
+)
 _LOW_MEMORY_BYTES = 2 * 10**9
 _LOW_DISK_BYTES = 5 * 10**9
 
@@ -59,7 +64,8 @@ def examine(settings: Settings, catalog: Catalog) -> list[Finding]:
         Finding("system", "ok", f"{platform.system()} {platform.release()} {platform.machine()}"),
         Finding("cores", "ok", f"{usable_cores()} usable of {os.cpu_count() or 1}"),
         _memory(),
-        *(_package(*package) for package in _PACKAGES),
+        *(_package(name, purpose, "missing", command) for name, purpose, command in _PACKAGES),
+        *(_package(name, purpose, "note", install_command(extra)) for name, purpose, extra in _OPTIONAL),
         *_llama_cpp(settings),
         *(_folder(name, path) for name, path in _folders(settings)),
         _disk(settings.models_dir),
@@ -87,12 +93,11 @@ def _memory() -> Finding:
     )
 
 
-def _package(name: str, purpose: str, command: str) -> Finding:
+def _package(name: str, purpose: str, missing: Verdict, command: str) -> Finding:
     try:
         return Finding(name, "ok", metadata.version(name))
     except metadata.PackageNotFoundError:
-        verdict: Verdict = "note" if name in _OPTIONAL else "missing"
-        return Finding(name, verdict, f"not installed; needed for {purpose}", command)
+        return Finding(name, missing, f"not installed; needed for {purpose}", command)
 
 
 def _llama_cpp(settings: Settings) -> list[Finding]:

@@ -323,10 +323,13 @@ class _QueueFile:
         """Keep the queue; where the disk refuses, downloads go on and are only not remembered."""
         if not self._mine:
             return
-        with suppress(OSError):
-            part = self._path.with_suffix(".new")
+        part = self._path.with_suffix(".new")
+        try:
             part.write_bytes(msgspec.json.encode(records))
             os.replace(part, self._path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let another program own it."""

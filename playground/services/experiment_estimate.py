@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from playground.experiments.measured import LIKELIHOOD
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.run_files import Plan
 
 

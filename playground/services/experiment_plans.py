@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from playground.experiments.ablate import (
@@ -27,10 +28,16 @@ from playground.experiments.assistants import (
     RetrievedBy,
 )
 from playground.experiments.candidates import CandidateOptions
-from playground.experiments.measured import LIKELIHOOD
-from playground.experiments.model_metrics import check_metrics, default_metrics
+from playground.experiments.metric_choice import (
+    check_goal,
+    check_measurable,
+    check_metrics,
+    default_metrics,
+)
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.pools import in_style_of
 from playground.experiments.questions import Question, QuestionSet
+from playground.experiments.retrieve import check_retrieval
 from playground.experiments.run_files import Plan
 from playground.experiments.search import SearchOptions, split_for_search
 from playground.experiments.wordings import QUERY, mined, worded
@@ -49,6 +56,8 @@ class Asking:
         seed: Of everything that is drawn.
         samples: Answers to each question.
         exact: The same floats whatever else runs; slower.
+        scorer, shift_base: The models under which ``perplexity`` and ``shift`` of all answers are taken;
+            empty for those of each assistant's pair.
     """
 
     assistants: tuple[AssistantSpec, ...]
@@ -57,15 +66,38 @@ class Asking:
     seed: int = 0
     samples: int = 1
     exact: bool = False
+    scorer: str = ""
+    shift_base: str = ""
 
-    def metric_names(self) -> tuple[str, ...]:
-        """The metrics.
+    def metric_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The metrics, and a note for each that is left out because its package is not installed.
 
         Raises:
-            PlaygroundError: There is no such metric.
+            PlaygroundError: There is no such metric, or one that was asked for cannot be computed here.
         """
         check_metrics(self.metrics)
-        return self.metrics or default_metrics([turn for q in self.questions.questions for turn in q.turns])
+        if self.metrics:
+            return self.metrics, ()
+        return default_metrics([turn for q in self.questions.questions for turn in q.turns])
+
+    def plan(
+        self,
+        kind: str,
+        assistants: Sequence[AssistantSpec],
+        questions: QuestionSet,
+        metrics: tuple[str, ...],
+        notes: tuple[str, ...] = (),
+        *,
+        samples: int = 1,
+        reference: str = "",
+        style: Preset | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> Plan:
+        """A plan with what every kind of experiment has in common."""
+        return Plan(
+            kind, tuple(assistants), questions, metrics, samples, self.seed, self.exact, reference, style,
+            self.scorer, self.shift_base, options or {}, notes,
+        )  # fmt: skip
 
     def one(self) -> AssistantSpec:
         """The only assistant.
@@ -135,10 +167,19 @@ def spec_for(
         name = _draft_name(workbench, draft)
     else:
         preset = None if name == NO_PRESET else workbench.presets.load(name)
-    spec = AssistantSpec(f"{entry.id}:{name}", entry.id, preset)
+    # Without a preset a model is decoded by its own published settings, or by the neutral ones.
+    spec = AssistantSpec(f"{entry.id}:{name}", entry.id, preset, entry.sampling if preset is None else None)
     return (
         spec if max_tokens is None else replace(spec, sampling=replace(spec.params(), max_tokens=max_tokens))
     )
+
+
+def split_model(text: str) -> tuple[str, str | None]:
+    """``MODEL[:PRESET]`` as its two parts; a drive letter's colon is no separator."""
+    model, colon, preset = text.rpartition(":")
+    if not colon or re.fullmatch("[A-Za-z]", model):
+        return text, None
+    return model, preset or None
 
 
 def evaluation(
@@ -169,15 +210,17 @@ def evaluation(
     if pool is not None and specs:
         examples = in_style_of(pool.examples(), specs[0].preset)
         specs += [_retrieving(specs[0], Retrieval(k, examples, _way(way))) for way in by]
+        check_retrieval(Retrieval(k, examples))
     names = [spec.name for spec in specs]
     if reference and reference not in names:
         raise ExperimentError(f"{reference} is not among the assistants; name it with --assistant too.")
     if not reference:
         kinds = {spec.name: workbench.catalog.get(spec.model).kind for spec in specs}
         reference = next((n for n, kind in kinds.items() if kind == "instruct"), names[0] if names else "")
-    return Plan(
-        "evaluate", tuple(specs), asking.questions, asking.metric_names(), asking.samples, asking.seed,
-        asking.exact, reference, style,
+    metrics, notes = asking.metric_names()
+    return asking.plan(
+        "evaluate", specs, asking.questions, metrics, notes, samples=asking.samples, reference=reference,
+        style=style,
     )  # fmt: skip
 
 
@@ -197,9 +240,10 @@ def ablation(asking: Asking, chosen: Ablation, pool: QuestionSet | None = None) 
     if chosen.order not in ORDERS:
         raise ExperimentError(f"There is no order '{chosen.order}'. Use one of: {', '.join(ORDERS)}.")
     made = tuple(v for spec in asking.assistants for v in _variants(spec, asking, chosen, pool))
-    return Plan(
-        "ablate", made, asking.questions, asking.metric_names(), asking.samples, asking.seed, asking.exact,
-        made[0].name if made else "", asking.assistants[0].preset if made else None,
+    metrics, notes = asking.metric_names()
+    return asking.plan(
+        "ablate", made, asking.questions, metrics, notes, samples=asking.samples,
+        reference=made[0].name if made else "", style=asking.assistants[0].preset if made else None,
     )  # fmt: skip
 
 
@@ -212,9 +256,9 @@ def example_search(asking: Asking, options: SearchOptions, splits: Splits) -> Pl
         splits: How many of each.
 
     Raises:
-        PlaygroundError: There are not enough questions, or no such metric.
+        PlaygroundError: There are not enough questions, or no such metric, or one without a direction.
     """
-    check_metrics([options.metric])
+    check_goal(options.metric)
     spec = asking.one()
     shown, chosen_by, kept = split_for_search(
         asking.questions, pool=splits.pool, validation=splits.validation, test=splits.test, seed=asking.seed
@@ -226,10 +270,8 @@ def example_search(asking: Asking, options: SearchOptions, splits: Splits) -> Pl
         test=_ids(kept.questions),
     )
     asked = replace(chosen_by, questions=(*chosen_by.questions, *kept.questions))
-    return Plan(
-        "search", (spec,), asked, (options.metric,), seed=asking.seed, exact=asking.exact,
-        options=asdict(options),
-    )  # fmt: skip
+    check_measurable(options.metric, [turn for q in chosen_by.questions for turn in q.turns])
+    return asking.plan("search", (spec,), asked, (options.metric,), options=asdict(options))
 
 
 def wording_search(
@@ -248,7 +290,7 @@ def wording_search(
         PlaygroundError: There is nothing to try, a candidate is none, or there are not enough questions.
     """
     if options.metric:
-        check_metrics([options.metric])
+        check_goal(options.metric)
     spec = asking.one()
     if spec.preset is None:
         raise ExperimentError(f"{spec.name} has no preset whose wording could change; choose one.")
@@ -271,9 +313,9 @@ def wording_search(
     )
     asked = replace(parts[0], questions=(*parts[0].questions, *parts[1].questions))
     metrics = tuple(dict.fromkeys(name for name in (LIKELIHOOD, options.metric) if name))
-    return Plan(
-        "candidates", (spec,), asked, metrics, seed=asking.seed, exact=asking.exact, options=asdict(options)
-    )
+    for name in metrics:
+        check_measurable(name, [turn for q in parts[0].questions for turn in q.turns])
+    return asking.plan("candidates", (spec,), asked, metrics, options=asdict(options))
 
 
 def _variants(

@@ -1,4 +1,4 @@
-"""Scores that a chat model gives to a few answers at once, for whoever chooses among samples."""
+"""Judges by their names, and the scores that a chat model gives to a few answers at once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,35 @@ from dataclasses import dataclass, replace
 from playground.chat.assistant import fit
 from playground.chat.compare import batch_replies
 from playground.engines.base import Cancel, GenerateRequest
-from playground.experiments.judge_prompts import read_score, score_prompt
+from playground.experiments.judge import Judge, ModelJudge, RuleJudge
+from playground.experiments.judge_prompts import Turns, read_score, score_prompt
+from playground.services.experiment_plans import spec_for, split_model
 from playground.services.workbench import SideSpec, Workbench
-from playground.types import Message
+from playground.types import Message, SamplingParams
 
 VERDICT_TOKENS = 300
+
+
+def judge_of(bench: Workbench, name: str, *, max_tokens: int | None = None) -> Judge:
+    """The judge of that name: ``rule:first``, ``rule:longer``, or ``MODEL[:PRESET]``.
+
+    A model judges greedily, whatever sampling its entry in the catalog names, unless a preset says otherwise.
+
+    Args:
+        bench: Has the models and presets.
+        name: A preset follows a colon.
+        max_tokens: Of a verdict; ``VERDICT_TOKENS`` or the preset's own without it.
+
+    Raises:
+        PlaygroundError: No such rule, model or preset.
+    """
+    if name.startswith("rule:"):
+        return RuleJudge(name.removeprefix("rule:"))
+    model, preset = split_model(name)
+    spec = spec_for(bench, model, preset, max_tokens=max_tokens)
+    if spec.preset is None:
+        spec = replace(spec, sampling=SamplingParams(max_tokens=max_tokens or VERDICT_TOKENS))
+    return ModelJudge(spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,7 @@ def judge_answers(
     answers: Sequence[str],
     *,
     aspect: str = "overall",
+    earlier: Sequence[Turns] = (),
     cancel: Cancel | None = None,
 ) -> list[Judged]:
     """What a chat model thinks of answers to one question, greedily, all in one batch.
@@ -47,6 +72,7 @@ def judge_answers(
         question: What was asked.
         answers: What is judged, each alone.
         aspect: One of ``judge_prompts.ASPECTS``.
+        earlier: The turns that led to each answer, one item an answer; empty for first turns.
         cancel: Ends it early; what has no verdict by then has no score.
 
     Raises:
@@ -57,10 +83,11 @@ def judge_answers(
     sampling = replace(assistant.sampling, temperature=0.0, max_tokens=VERDICT_TOKENS)
     requests: list[GenerateRequest] = []
     leads: list[str] = []
-    for answer in answers:
+    before = earlier or [()] * len(answers)
+    for answer, turns in zip(answers, before, strict=True):
         prompt, _ = fit(
             assistant.renderer,
-            [Message("user", score_prompt(question, answer, aspect))],
+            [Message("user", score_prompt(question, answer, aspect, earlier=turns))],
             count=lambda p: len(engine.tokenize(p.pieces)),
             n_ctx=engine.info.n_ctx,
             max_tokens=sampling.max_tokens,

@@ -10,7 +10,8 @@ from playground.chat.compare import SideEvent, SideRun
 from playground.chat.conversation import Conversation
 from playground.chat.samples import draw_samples
 from playground.engines.base import Cancel, Engine, Scores
-from playground.errors import ConversationError
+from playground.engines.limits import far_over_refusal
+from playground.errors import ContextLengthError, ConversationError
 from playground.presets.preset import Preset
 from playground.services.workbench import SideSpec, Workbench
 from playground.types import Origin, Piece
@@ -40,6 +41,9 @@ def score_answer(
         raise ConversationError("There is no text to score; write some.")
     assistant = bench.assistant(spec, draft)
     engine = bench.engine(spec.model)
+    refusal = far_over_refusal([text], engine.info.n_ctx, "The text to score")
+    if refusal is not None:
+        raise ContextLengthError(refusal)
     prompt, _ = fit(
         assistant.renderer,
         conversation.messages(side),

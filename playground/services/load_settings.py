@@ -114,12 +114,16 @@ class LoadSettingsStore:
         return {}
 
     def _write(self, content: dict[str, object]) -> None:
+        temporary = ""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
                 "w", dir=self._path.parent, delete=False, encoding="utf-8"
             ) as file:
+                temporary = file.name
                 json.dump(content, file, indent=1)
-            os.replace(file.name, self._path)
+            os.replace(temporary, self._path)
         except OSError as error:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
             raise PlaygroundError(f"{self._path} cannot be written: {error.strerror}.") from error

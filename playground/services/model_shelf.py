@@ -98,6 +98,7 @@ class ModelShelf:
         file: str = "",
         revision: str = "",
         replace: bool = True,
+        repository: bool | None = None,
     ) -> Added:
         """Put a GGUF, a folder of safetensors, or a file of ``owner/name`` into the person's catalog.
 
@@ -108,12 +109,13 @@ class ModelShelf:
             file: Of a repository: which GGUF; empty for its safetensors.
             revision: Of a repository.
             replace: Whether it may take the place of a model that goes by that name already.
+            repository: Whether ``source`` is ``owner/name``; None looks at the disk where it could be either.
 
         Raises:
             PlaygroundError: It is no usable model, the name is taken, or the catalog cannot be written.
         """
         path = Path(source).expanduser()
-        if is_repository(source):
+        if is_repository(source) if repository is None else repository:
             return self._add_repository(source, pair, kind, file, revision, replace)
         inspected = self.inspector.inspect(path)
         chosen = kind or inspected.verdict.kind
@@ -318,9 +320,16 @@ class ModelShelf:
 
 def is_repository(source: str) -> bool:
     """Whether a person means ``owner/name`` on the Hub, and no path."""
-    if source.count("/") != 1 or source.startswith((".", "~", "/")) or source.lower().endswith(".gguf"):
-        return False
-    return not Path(source).exists()
+    return reads_as_repository(source) and not Path(source).exists()
+
+
+def reads_as_repository(source: str) -> bool:
+    """Whether a text reads like ``owner/name``; the disk is not asked."""
+    return (
+        source.count("/") == 1
+        and not source.startswith((".", "~", "/"))
+        and not source.lower().endswith(".gguf")
+    )
 
 
 def _differs(kind: ModelKind | None, verdict: KindVerdict) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from playground.chat.assistant import Assistant, bare_renderer
 from playground.chat.compare import SideEvent, SideRun, compare
 from playground.engines.base import Cancel, Engine
-from playground.engines.limits import context_refusal
+from playground.engines.limits import context_refusal, far_over_refusal
 from playground.errors import ContextLengthError
 from playground.prompts.render import Renderer
 from playground.services.workbench import Workbench
@@ -54,6 +54,9 @@ def continue_text(
 
     def prepared() -> tuple[Assistant, Engine]:
         engine = bench.engine(model)
+        refusal = far_over_refusal([text], engine.info.n_ctx, "The text before the cursor")
+        if refusal is not None:
+            raise ContextLengthError(refusal)
         tokens = len(engine.tokenize(text_prompt(text, special=special).pieces))
         if tokens and context_refusal(tokens, engine.info.n_ctx) is not None:
             raise ContextLengthError(

@@ -13,7 +13,7 @@ from playground.engines.load import open_engine
 from playground.engines.memory import available_bytes
 from playground.engines.spec import EngineSpec
 from playground.errors import ModelNotFoundError
-from playground.models.catalog import ModelEntry
+from playground.models.catalog import ModelEntry, ModelSource
 from playground.models.places import size_on_disk
 from playground.services.load_settings import LoadSettings, LoadSettingsStore
 from playground.services.pool import Loading, not_downloaded
@@ -68,6 +68,11 @@ class ModelOpener:
         """
         if entry.hub is not None and not entry.present:
             raise ModelNotFoundError(not_downloaded(entry))
+        source = entry.source(self._settings.engine)
+        if source is not entry.sources[0] and not source.present and source.hub is None:
+            folder = entry.listed_in.parent if entry.listed_in is not None else None
+            shipped = folder == self._settings.shipped_models
+            raise ModelNotFoundError(_missing_files(entry, source, shipped=shipped))
         spec = self.spec(entry)
         # Who chose a number of threads has them, whoever else is at work.
         cores = self._cores if self._chosen.get(entry.id).n_threads is None else None
@@ -102,3 +107,15 @@ class ModelOpener:
             return weights
         (estimate,) = inspect_memory(self.spec(entry))
         return estimate.main_bytes
+
+
+def _missing_files(entry: ModelEntry, source: ModelSource, *, shipped: bool) -> str:
+    """Why the engine that was chosen cannot open a model that another engine can."""
+    others = ", ".join(f"--engine {other.engine}" for other in entry.sources if other.present)
+    where = (
+        "An installed copy holds the GGUF files alone; a checkout of the program's repository holds both."
+        if shipped
+        else f"Its catalog entry names {source.path}; correct that, or put the files there."
+    )
+    use = f" Use {others} instead." if others else ""
+    return f"The files of {entry.title} for the engine {source.engine} are not here.{use} {where}"

@@ -20,6 +20,7 @@ from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel, Engine
 from playground.engines.bounded import BoundedEngine
 from playground.engines.cores import CoreShare
+from playground.engines.limits import far_over
 from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
 from playground.models.catalog import Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
@@ -51,11 +52,14 @@ class SideSpec:
 
 @dataclass(frozen=True, slots=True)
 class PromptView:
-    """What a side would send now; ``error`` says why it could not be, and it is shown all the same."""
+    """What a side would send now; ``error`` says why it could not be, and it is shown all the same.
+
+    Where the messages are so long that they were not tokenized, the prompt is empty and ``counts`` is None.
+    """
 
     prompt: Prompt
     ids: tuple[int, ...]
-    counts: TokenCounts
+    counts: TokenCounts | None
     error: str | None = None
 
 
@@ -220,10 +224,7 @@ class Workbench:
         """
         entry = self.catalog.get(side.model)
         preset = self._preset(side.preset, draft)
-        sampling = preset.sampling.params() if preset else self._bare_sampling(entry, draft)
-        most = self.settings.confined.max_tokens
-        if most is not None:  # here too, so that no room is kept for what is not written
-            sampling = replace(sampling, max_tokens=min(sampling.max_tokens, most))
+        sampling = self._bounded_sampling(self.sampling(side, draft))
         if entry.kind == "base":
             renderer: Renderer = preset_renderer(preset) if preset else bare_renderer()
         else:
@@ -231,6 +232,19 @@ class Workbench:
         shown = preset.title or preset.name if preset else ""
         name = f"{entry.title} · {shown}" if shown else entry.title
         return Assistant(name, entry.id, renderer, sampling, preset.name if preset else "")
+
+    def sampling(self, side: SideSpec, draft: Preset | None = None) -> SamplingParams:
+        """How tokens are drawn on a side; loads no model.
+
+        Without a preset a model is decoded by the settings that its entry names, or by the neutral ones:
+        greedily, without penalties. A preset that is open in the editor has no say in it.
+
+        Raises:
+            PlaygroundError: No such model or preset.
+        """
+        entry = self.catalog.get(side.model)
+        preset = self._preset(side.preset, draft)
+        return preset.sampling.params() if preset else entry.sampling or SamplingParams()
 
     def preview(self, side: SideSpec, draft: Preset | None, messages: Sequence[Message]) -> PromptView:
         """The exact prompt of a side and its token counts. No model runs, only its tokenizer.
@@ -252,6 +266,8 @@ class Workbench:
                 max_tokens=assistant.sampling.max_tokens,
             )
         except ContextLengthError as reason:
+            if far_over((message.content for message in messages), n_ctx):
+                return PromptView(Prompt(()), (), None, str(reason))
             prompt, error = assistant.renderer.render(messages), str(reason)
         encoded = self._encodings.encode(engine, prompt.pieces)
         counts = count_by_part(
@@ -336,7 +352,7 @@ class Workbench:
         def prepared(spec: SideSpec) -> tuple[Assistant, Engine]:
             assistant = self.assistant(spec, draft)
             if sampling is not None:
-                assistant = replace(assistant, sampling=sampling)
+                assistant = replace(assistant, sampling=self._bounded_sampling(sampling))
             return assistant, self.engine(spec.model)
 
         runs = [
@@ -352,10 +368,12 @@ class Workbench:
             return draft
         return self.presets.load(name)
 
-    def _bare_sampling(self, entry: ModelEntry, draft: Preset | None) -> SamplingParams:
-        # Without a preset of its own a side is compared under the same decoding as its neighbour; where
-        # there is none either, the model is decoded as published work did.
-        return draft.sampling.params() if draft else entry.sampling or SamplingParams()
+    def _bounded_sampling(self, sampling: SamplingParams) -> SamplingParams:
+        """The sampling within the bound of this process, so that no room is kept for what is not written."""
+        most = self.settings.confined.max_tokens
+        if most is None:
+            return sampling
+        return replace(sampling, max_tokens=min(sampling.max_tokens, most))
 
     def _chat_renderer(self, entry: ModelEntry, preset: Preset | None) -> ChatTemplateRenderer:
         info = self.engine(entry.id).info

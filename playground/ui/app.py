@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from playground.errors import PlaygroundError
 from playground.services import Workbench
-from playground.ui.access import check_access, check_mcp
+from playground.ui.access import check_access, check_mcp, is_shared
 from playground.ui.api import PageApi, default_sides
 from playground.ui.api.binding import read_request
 from playground.ui.gate import Caller, Gate, OpenGate
@@ -25,7 +25,7 @@ from playground.ui.islands import island
 from playground.ui.page_files import page_head, page_routes, static_folder
 from playground.ui.public import PublicApi
 from playground.ui.redaction import plain_log
-from playground.ui.serving import bypass_proxy, check_port
+from playground.ui.serving import bypass_proxy, check_port, trust_proxies
 from playground.ui.streaming import Runs, ndjson
 from playground.ui.strings import Strings
 from playground.ui.theme import page_theme
@@ -48,14 +48,19 @@ def build_app(
     *,
     gate: Gate | None = None,
     runs: Runs | None = None,
+    looks_at_paths: bool = True,
 ) -> gr.Blocks:
-    """The page over a workbench; ``launch`` shows it."""
+    """The page over a workbench; ``launch`` shows it.
+
+    ``looks_at_paths``: whether a path that is typed into the Models page is looked at. A page that others
+    reach must not tell them which files there are.
+    """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # parts of Gradio read only this
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000"  # a table of timings after each event
     strings = strings or Strings.load()
     runs = runs or Runs()
     gate = gate or OpenGate()
-    api = PageApi(workbench, runs, strings, gate)
+    api = PageApi(workbench, runs, strings, gate, looks_at_paths=looks_at_paths)
     streams = {stream.kind: stream for stream in api.streams()}
 
     async def run(event: gr.EventData, request: gr.Request) -> AsyncIterator[str]:
@@ -115,6 +120,7 @@ def launch(
     password: str | None = None,
     open_to_all: bool = False,
     framed_by: Sequence[str] = (),
+    proxies: Sequence[str] = (),
     mcp: bool = False,
     gate: Gate | None = None,
     runs: Runs | None = None,
@@ -133,6 +139,7 @@ def launch(
         password: What a browser or program must bring with every request.
         open_to_all: Listen beyond this machine without a password.
         framed_by: Origins of pages that may show this one in a frame.
+        proxies: Addresses of proxies whose ``X-Forwarded-For`` is believed; none by default.
         mcp: Offer the public endpoints as tools by the Model Context Protocol; needs the extra ``mcp``.
         gate: Who may ask for what; everybody for everything by default.
         runs: Where the runs under way are noted, for who wants to see or stop them from outside.
@@ -149,9 +156,12 @@ def launch(
         check_mcp(password, strings)
     port = check_port(host, port, strings)
     plain_log(password)
-    app = build_app(workbench, strings, gate=gate, runs=runs)
+    runs = runs or Runs()
+    shared = is_shared(host, names=allowed_hosts, proxies=proxies, password=password)
+    app = build_app(workbench, strings, gate=gate, runs=runs, looks_at_paths=not shared)
     app.queue(default_concurrency_limit=None)
     bypass_proxy()
+    trust_proxies(proxies)
     _, url, _ = app.launch(
         server_name=host,
         server_port=port,
@@ -197,4 +207,8 @@ def launch(
     except KeyboardInterrupt:
         pass
     finally:
+        runs.stop_all()
+        # Else the server waits for every open stream, and Gradio five seconds for the server.
+        if app.server is not None:
+            app.server.force_exit = True
         app.close(verbose=False)

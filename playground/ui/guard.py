@@ -166,7 +166,10 @@ class PageGuard:
         if not (host in self._rules.names or host == "localhost" or is_address(host)):
             return self._said(400, "server.foreign_host", host=_shown(host))
         if not self._is_ours(scope, headers):
-            return self._said(403, "server.foreign_host", host=_shown(headers.get("origin", "?")))
+            site = headers.get("origin")
+            if site is None:  # the browser says only that another site asks
+                return self._said(403, "server.other_site", host=_shown(headers.get("host", "")))
+            return self._said(403, "server.foreign_host", host=_shown(site))
         if not self._is_open(scope["path"], scope["method"]):
             return self._said(404, "server.nothing_here")
         if self._rules.password is not None and scope["path"] not in _WITHOUT_PASSWORD:

@@ -7,6 +7,7 @@ and presets go by their names. The page's own calls are not among them and may c
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel
-from playground.errors import ConversationError, PlaygroundError
+from playground.engines.limits import far_over_refusal
+from playground.errors import ContextLengthError, ConversationError, PlaygroundError
 from playground.presets.preset import Preset
 from playground.services import DRAFT, NO_PRESET, SideSpec, Workbench
 from playground.services.lens import score_answer
@@ -161,6 +163,9 @@ class PublicApi:
                 The id and the text of each token; half a character is its bytes as numbers.
             """
             engine = bench.engine(model or self._base())
+            refusal = far_over_refusal([text], engine.info.n_ctx)
+            if refusal is not None:
+                raise ContextLengthError(refusal)
             pieces = text_prompt(text, special=False).pieces
             view = view_tokens(engine, pieces, engine.tokenize(pieces))
             shown, at = [], 0
@@ -189,7 +194,7 @@ class PublicApi:
                 history: Earlier messages.
 
             Returns:
-                Text, natural log-probability, rank (0 is the likeliest) and entropy in nats of each token.
+                Text, natural log-probability, rank (1 is the likeliest) and entropy in nats of each token.
             """
             spec, own = self._side(model or self._base(), preset, draft)
             scores = score_answer(bench, SIDE, spec, own, _conversation(history, question), answer)
@@ -280,20 +285,17 @@ class PublicApi:
         history: Messages | None,
         given: dict[str, float | int | None],
     ) -> RunIn:
-        """A request as the page would send it, with the sampling that was asked for in the draft."""
+        """A request as the page would send it, with the sampling that was asked for."""
         spec, own = self._side(model or self._base(), preset, draft)
-        base = own if own is not None else Preset(name="draft")
-        if spec.preset not in (DRAFT, NO_PRESET):
-            base = self._bench.presets.load(spec.preset)
-        sampling = base.sampling.model_dump() | {k: v for k, v in given.items() if v is not None}
-        changed = draft_json(base) | {"sampling": sampling}
-        side = {"id": SIDE, "model": spec.model, "preset": NO_PRESET if spec.preset == NO_PRESET else DRAFT}
+        sampling = asdict(self._bench.sampling(spec, own)) | {k: v for k, v in given.items() if v is not None}
+        del sampling["logit_bias"]  # no preset has any
         return RunIn.model_validate(
             {
                 "run": "api",
-                "sides": [side],
-                "draft": changed,
+                "sides": [{"id": SIDE, "model": spec.model, "preset": spec.preset}],
+                "draft": draft_json(own or Preset(name="draft")),
                 "conversation": _conversation(history, question).to_json(),
+                "sampling": sampling,
             }
         )
 

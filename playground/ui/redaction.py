@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from playground.settings import Settings
@@ -21,11 +22,17 @@ _LEAST_SECRET = 6
 
 
 class Folders:
-    """Folders that are not named to the page; the longest that matches goes."""
+    """Folders that are not named to the page; the longest that matches goes.
+
+    A folder is replaced as a whole or not at all: ``/home/ann`` is not found in ``/home/anna/x``, nor in
+    ``/mnt/home/ann``.
+    """
 
     def __init__(self, folders: Iterable[Path]) -> None:
         named = {str(folder.absolute()) for folder in folders} | {str(folder.resolve()) for folder in folders}
-        self._names = sorted((name for name in named if len(Path(name).parts) > 1), key=len, reverse=True)
+        names = {name for name in named if len(Path(name).parts) > 1}
+        names |= {name.replace("\\", "\\\\") for name in names}  # as a path is written with quotes around it
+        self._pattern = _whole_folders(sorted(names, key=len, reverse=True))
 
     @classmethod
     def of(cls, settings: Settings) -> Folders:
@@ -37,9 +44,22 @@ class Folders:
 
     def hidden_in(self, text: str) -> str:
         """The text without these folders: ``/home/ann/presets/a.yaml`` becomes ``…/presets/a.yaml``."""
-        for name in self._names:
-            text = text.replace(name, HIDDEN)
-        return text
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+
+def _whole_folders(names: Sequence[str]) -> re.Pattern[str] | None:
+    """Matches a folder's name where it ends: before a separator, or where no name could go on.
+
+    A space ends it unless a separator follows behind one more word, as in ``/home/ann smith/x``.
+    """
+    if not names:
+        return None
+    inside = r"[\w~@+%$#&!-]"
+    begins = r"(?<![\w.-])"
+    goes_on = rf"{inside}|'{inside}|\.+{inside}|[^\s/\\'\":;,]+[/\\]| [^\s/\\'\"]+[/\\]"
+    ends = rf"(?=[/\\]|(?!{goes_on}))"
+    flags = re.IGNORECASE if os.name == "nt" else 0
+    return re.compile(f"{begins}(?:{'|'.join(map(re.escape, names))}){ends}", flags)
 
 
 class PlainFormatter(logging.Formatter):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Sequence
 
 from playground.errors import PlaygroundError
 from playground.ui.access import WILDCARD_HOSTS
 from playground.ui.strings import Strings
+
+TRUST_VARIABLE = "FORWARDED_ALLOW_IPS"
 
 
 def bypass_proxy() -> None:
@@ -19,6 +22,17 @@ def bypass_proxy() -> None:
     for name in ("no_proxy", "NO_PROXY"):
         named = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
         os.environ[name] = ",".join(dict.fromkeys([*named, "localhost", "127.0.0.1", "::1"]))
+
+
+def trust_proxies(addresses: Sequence[str]) -> None:
+    """Believe ``X-Forwarded-For`` and ``X-Forwarded-Proto`` from these proxies alone.
+
+    uvicorn believes them from 127.0.0.1 unless told otherwise. Then any program of this machine, and whoever
+    reaches the page through a proxy that passes the headers on, is another visitor with each request, and
+    the limit on wrong passwords counts nothing. Who sets uvicorn's own variable has named a proxy too.
+    """
+    named = ",".join(addresses) or os.environ.get(TRUST_VARIABLE, "")
+    os.environ[TRUST_VARIABLE] = named
 
 
 def check_port(host: str, port: int, strings: Strings) -> int:

@@ -66,6 +66,13 @@ class Runs:
         for cancel in cancels:
             cancel.set()
 
+    def stop_all(self) -> None:
+        """Stop every run, because the page ends."""
+        with self._lock:
+            cancels = [cancel for _, cancel in self._open.values()]
+        for cancel in cancels:
+            cancel.set()
+
     def __len__(self) -> int:
         return len(self._open)
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from playground.chat.compare import SideDelta, SideEvent, SideFinished, SideStarted
+from playground.presets.preset import PresetSampling
 from playground.types import Prompt, Reply
 from playground.ui.token_rows import token_rows
 
@@ -74,7 +75,8 @@ class BegunIn(Incoming):
 class RunIn(StreamIn):
     """Ask for answers to the conversation's open last turn.
 
-    ``logprobs`` asks for that many alternatives of every token; ``begun`` says by side what goes before.
+    ``logprobs`` asks for that many alternatives of every token; ``begun`` says by side what goes before;
+    ``sampling`` stands in place of each side's own.
     """
 
     kind: Literal["run"] = "run"
@@ -83,6 +85,7 @@ class RunIn(StreamIn):
     conversation: str
     logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
     begun: Mapping[str, BegunIn] = {}
+    sampling: PresetSampling | None = None
 
     def side_ids(self) -> tuple[str, ...]:
         """The sides."""

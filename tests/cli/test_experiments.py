@@ -57,6 +57,11 @@ def test_evaluate_judge_and_report(run: Run, tmp_path: Path) -> None:
     judged = run("judge", str(folder), "--judge", "rule:first", "--pairs", "wren/instruct:none", "--json")
     (pair,) = json.loads(judged.stdout)["pairs"]
     assert (pair["win_rate"]["mean"], pair["n"]) == (0.5, 2)
+    both = run("judge", str(folder), "--judge", "rule:longer", "--pairs", "wren/instruct:none", "--json")
+    assert [row["judge"] for row in json.loads(both.stdout)["pairs"]] == ["rule:first", "rule:longer"]
+    shown = run("judge", str(folder), "--judge", "rule:longer", "--pairs", "wren/instruct:none").stdout
+    assert b"rule:first" in shown
+    assert b"rule:longer" in shown
     listed = run("report", str(folder), "--export", "alpaca_eval", "--export", "mt_bench").stdout.decode()
     files = [Path(line).name for line in listed.splitlines()]
     assert "alpaca_eval-wren-base-friendly.json" in files
@@ -116,3 +121,74 @@ def test_what_cannot_be_done_is_one_line(
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert said in error
+
+
+def test_a_plain_installation_evaluates_without_the_optional_metric(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['rouge_score'] = None\nfrom playground.cli import main\nmain(sys.argv[1:])"
+    )
+    folder = tmp_path / "run"
+    options = ["--limit", "2", "--max-tokens", "8", "--out", str(folder), "--json"]
+
+    def start(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            timeout=300,
+            env={**os.environ, "PLAYGROUND_HOME": str(tmp_path / "home")},
+        )
+
+    done = start("evaluate", *options)
+    assert done.returncode == 0, done.stderr.decode()
+    said = done.stderr.decode()
+    assert said.startswith("rouge_l is left out."), "the note comes before the first answer"
+    metrics = {figure["metric"] for figure in json.loads(done.stdout)["figures"]}
+    assert {"right", "length_ratio", "tokens"} <= metrics
+    assert "rouge_l" not in metrics
+    assert (folder / "report.html").is_file()
+    refused = start("evaluate", "--limit", "2", "--metrics", "rouge_l,tokens", "--out", str(tmp_path / "no"))
+    assert refused.returncode == 1
+    assert b"rouge-score, which cannot be imported; install it with: " in refused.stderr
+    assert not (tmp_path / "no").exists(), "it is refused before anything is asked"
+
+
+def test_the_manifest_holds_the_command_and_runs_are_private(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "home" / "runs" / "mine"
+    run("evaluate", "--assistant", "wren/base", "--limit", "2", "--max-tokens", "4", "--out", str(folder))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["command"].startswith("playground evaluate --assistant wren/base --limit 2")
+    if os.name == "posix":
+        assert {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*") if path.is_file()} == {"0o600"}
+        assert oct(folder.stat().st_mode & 0o777) == "0o700"
+        assert oct(folder.parent.stat().st_mode & 0o777) == "0o700"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "ablate", "search", "candidates"])
+def test_every_experiment_can_be_exact(command: str, run: Run, tmp_path: Path) -> None:
+    more = {
+        "search": ("--pool", "2", "--validation", "2", "--test", "2", "--most", "1"),
+        "candidates": ("--text", "Be brief.", "--validation", "2", "--test", "2"),
+        "ablate": ("system", "--limit", "1"),
+        "evaluate": ("--limit", "1", "--assistant", "wren/base"),
+    }[command]
+    run(command, *more, "--exact", "--max-tokens", "4", "--out", str(tmp_path / "run"))
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["exact"] is True
+
+
+def test_the_manifest_says_how_each_model_was_loaded(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(
+        *("evaluate", "--assistant", "wren/base", "--limit", "1", "--max-tokens", "4"),
+        *("--metrics", "perplexity", "--out", str(folder)),
+    )
+    engines = json.loads((folder / "manifest.json").read_text())["engines"]
+    assert set(engines) == {"wren/base", "wren/instruct"}
+    (loaded,) = engines["wren/base"]
+    assert loaded["n_ctx"] > 0
+    assert loaded["n_threads"] > 0
+    assert loaded["n_ubatch"] > 0
+    assert isinstance(loaded["flash_attn"], bool)
+    assert (loaded["k_type"], loaded["v_type"]) == ("f16", "f16")
+    assert loaded["exact_n_ubatch"] == 128
+    run("evaluate", "--resume", str(folder))
+    assert json.loads((folder / "manifest.json").read_text())["engines"] == engines

@@ -58,3 +58,12 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     done = _shift(tmp_path, "Hi", "--preset", "none", "--csv", str(nowhere), code=1)
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "name another place" in done.stderr
+
+
+def test_one_model_that_is_named_is_never_compared_with_the_bundled_pair(tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(b"GGUF")
+    done = _shift(tmp_path, "Hi", "--base", str(path), code=1)
+    assert "has no instruct model beside it in the catalog. Name one with --aligned" in done.stderr
+    done = _shift(tmp_path, "Hi", "--aligned", str(path), code=1)
+    assert "Name one with --base" in done.stderr

@@ -272,6 +272,14 @@ def test_a_token_belongs_to_the_part_that_holds_its_first_byte(engine: Engine) -
     assert [token.id for token in scores.tokens] == expected
 
 
+def test_a_target_behind_a_space_is_scored_with_the_space_that_its_token_begins_with(engine: Engine) -> None:
+    scores = engine.score([text("Say hello ")], [text("you")])
+    ids = engine.tokenize([text("Say hello you")])
+    data = b"".join(token.bytes for token in scores.tokens)
+    assert data in (b"you", b" you")
+    assert [token.id for token in scores.tokens] == ids[-len(scores.tokens) :]
+
+
 def test_full_scores_are_normalised_log_probabilities(engine: Engine) -> None:
     scores = engine.score([text("Hello")], [text(" you")], full=True)
     assert scores.full is not None

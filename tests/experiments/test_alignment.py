@@ -28,6 +28,11 @@ def test_first_bytes_that_one_way_lacks_are_in_no_stretch() -> None:
     ]
 
 
+def test_white_space_of_the_context_in_a_first_token_is_in_no_stretch() -> None:
+    assert stretches([b" Paris", b"!"], [b"\nPa", b"ris", b"!"]) == [Stretch(range(1, 2), range(2, 3))]
+    assert stretches([b" Paris", b"!"], [b"Paris", b"!"]) == [Stretch(range(1, 2), range(1, 2))]
+
+
 def test_a_tokenizer_that_changes_the_text_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="same bytes"):
         stretches([b"Hello"], [b"hello"])

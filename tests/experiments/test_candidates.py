@@ -17,7 +17,7 @@ from playground.engines.fake import FakeEngine
 from playground.experiments.assistants import AssistantSpec, ExperimentError
 from playground.experiments.candidates import CandidateOptions, rank_candidates
 from playground.experiments.candidates_report import rank_and_report
-from playground.experiments.measured import LIKELIHOOD
+from playground.experiments.model_metrics import LIKELIHOOD
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
 from playground.experiments.wordings import PARAPHRASING, mined, paraphrases, worded
@@ -139,7 +139,7 @@ def test_where_nothing_is_better_the_start_stays(tmp_path: Path) -> None:
         preset, results = rank_candidates(run)
     assert results.chosen == ""
     assert preset.system == PRESET.system
-    assert "none was above" in preset.notes
+    assert "none was better" in preset.notes
 
 
 def test_candidates_are_mined_from_what_stands_around_questions_and_from_what_is_said_to_the_answerer() -> (

@@ -7,6 +7,7 @@ import html.parser
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from playground.experiments.ablate import example_counts, leave_one_out
 from playground.experiments.assistants import AssistantSpec, ExperimentError
 from playground.experiments.charts import Bar, Point, bar_chart, line_chart
 from playground.experiments.evaluate import evaluate, rewrite_report, stored
-from playground.experiments.exports import export
+from playground.experiments.exports import EXPORT_FORMATS, export
 from playground.experiments.judge import RuleJudge, judge_pairs, write_judged
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
+from playground.experiments.search import SearchOptions
+from playground.experiments.search_report import search_and_report
 from playground.presets.preset import Preset, PresetExample
 from playground.types import Example
 
@@ -165,3 +168,36 @@ def test_charts_are_well_formed_whatever_they_are_given() -> None:
     wide = bar_chart("w", [Bar("a", 0.25, 0.1, 0.4)], share=True)
     bar = next(e for e in ET.fromstring(wide).iter() if e.get("fill") == "#0072b2")
     assert float(bar.get("width", 0)) == pytest.approx((760 - 320 - 70) / 4, abs=0.1)
+
+
+def test_files_that_are_passed_on_name_no_folder_of_this_computer(tmp_path: Path) -> None:
+    one, other = "/home/ann/secret place/Some-Model.gguf", "/mnt/x/Some-Model.gguf"
+    specs = (AssistantSpec(f"{one}:p", one, PRESET), AssistantSpec(f"{other}:p", other, PRESET))
+    plan = Plan("evaluate", specs, questions(2), ("tokens",), reference=f"{one}:p")
+    host = PlainHost(**{one: lambda: FakeEngine(), other: lambda: FakeEngine()})
+    with Run.create(tmp_path / "r", plan, host) as run:
+        evaluate(run)
+    plan, _, answers = stored(tmp_path / "r")
+    written = [p for wanted in EXPORT_FORMATS for p in export(tmp_path / "r" / "x", plan, answers, wanted)]
+    written += [tmp_path / "r" / name for name in ("figures.csv", "report.html")]
+    for path in written:
+        text = path.read_text() + path.name
+        assert "secret" not in text, path
+        assert "/mnt" not in text, path
+        assert "Some-Model" in text, path
+    rows = json.loads((tmp_path / "r" / "x" / "alpaca_eval-Some-Model-p.json").read_text())
+    assert {row["generator"] for row in rows} == {"Some-Model:p"}
+    assert (tmp_path / "r" / "x" / "alpaca_eval-Some-Model-p--2-.json").is_file(), "both are there"
+
+
+def test_a_preset_that_a_search_found_names_its_model_without_a_folder(tmp_path: Path) -> None:
+    model = "/home/ann/Some-Model.gguf"
+    pool = (Example("a", "b"), Example("c", "d"))
+    options = SearchOptions("exact_match", pool, ("q0", "q1"), ("q2", "q3"), most=1)
+    spec = AssistantSpec(f"{model}:p", model, PRESET)
+    plan = Plan("search", (spec,), questions(4), ("exact_match",), options=asdict(options))
+    with Run.create(tmp_path / "r", plan, PlainHost(**{model: lambda: FakeEngine()})) as run:
+        preset, _ = search_and_report(run)
+    assert {result.model for result in preset.results} == {"Some-Model"}
+    for name in ("found.yaml", "report.html"):
+        assert "/home/ann" not in (tmp_path / "r" / name).read_text()

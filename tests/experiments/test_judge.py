@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hosts import PlainHost, questions
 
-from playground.engines.base import Engine
+from playground.cli.experiment_options import watched
+from playground.engines.base import Cancel, Engine, EngineInfo, Event, GenerateRequest
 from playground.engines.fake import FakeEngine, FakeReply, FakeScript
 from playground.experiments.assistants import AssistantSpec, ExperimentError
-from playground.experiments.evaluate import evaluate
+from playground.experiments.evaluate import evaluate, rewrite_report
 from playground.experiments.judge import ModelJudge, RuleJudge, judge_pairs, judge_scores, write_judged
 from playground.experiments.judge_prompts import pair_prompt, read_choice, read_score, score_prompt
+from playground.experiments.length_control import (
+    length_controlled,
+    length_controlled_interval,
+)
 from playground.experiments.run import Run
 from playground.experiments.run_files import Plan
 from playground.experiments.verdicts import (
     agreement,
-    length_controlled,
     pair_figures,
     read_votes,
     score_figures,
 )
+from playground.presets.preset import Preset, PresetExample
+from playground.services import Workbench
+from playground.services.judging import VERDICT_TOKENS, judge_answers, judge_of
+from playground.settings import Settings
+from playground.types import SamplingParams
 
 GOOD = FakeScript((("", FakeReply(("a good answer",))),))
 LONG = FakeScript((("", FakeReply(("a bad answer that goes on and on",))),))
@@ -69,7 +80,8 @@ def test_a_judge_that_always_prefers_the_first_wins_half_and_is_all_bias(tmp_pat
     assert figures.win_rate.mean == 0.5
     assert figures.first_share == 1.0
     assert figures.flipped == 1.0
-    assert figures.length_controlled == pytest.approx(0.5)
+    assert figures.length_controlled is None, "one side is longer in every pair"
+    assert "outside the data" in figures.length_note
 
 
 def test_a_judge_that_prefers_length_is_unmasked_by_it(tmp_path: Path) -> None:
@@ -91,7 +103,48 @@ def test_at_equal_length_a_liking_for_length_is_gone_and_a_real_one_stays() -> N
     real = length_controlled([float(draw.random() < 0.8) for _ in gaps], gaps)
     assert real == pytest.approx(0.8, abs=0.04)
     assert length_controlled([], []) is None
-    assert length_controlled([1.0] * 20, [5.0] * 20) is not None
+    assert length_controlled([1.0] * 20, [5.0] * 20) is not None, "a few characters are no difference"
+
+
+def test_outside_the_lengths_that_there_are_no_win_rate_at_equal_length_is_told() -> None:
+    draw = random.Random(4)
+    gaps = [float(draw.randint(60, 600)) for _ in range(40)]
+    assert length_controlled([1.0] * 40, gaps) is None
+    assert length_controlled([0.0] * 40, [-gap for gap in gaps]) is None
+    assert length_controlled([1.0] * 40, [0.0, *gaps[1:]]) is None, "a single pair supports no figure"
+    near = [float(draw.randint(-20, 20)) for _ in range(6)]
+    assert length_controlled([1.0] * 40, [*near, *gaps[6:]], [400.0] * 40) is not None
+
+
+def test_a_judge_of_length_alone_gets_a_wide_interval_around_half() -> None:
+    draw = random.Random(5)
+    gaps = [float(draw.choice((-1, 1)) * draw.randint(60, 600)) for _ in range(40)]
+    won = [float(gap > 0) for gap in gaps]
+    found = length_controlled_interval(won, gaps, [f"q{i}" for i in range(40)])
+    assert found is not None
+    assert found.low < 0.3 < 0.7 < found.high, "nothing is known of answers of equal length"
+    assert found.n == 40
+
+
+def test_a_judge_that_always_prefers_one_side_is_not_certain_after_forty_pairs() -> None:
+    gaps = [float((-1) ** i * 10 * i) for i in range(40)]
+    found = length_controlled_interval([1.0] * 40, gaps, [f"q{i}" for i in range(40)])
+    assert found is not None
+    assert found.low < 0.99
+    assert found.low > 0.75
+    assert found.mean <= found.high <= 1.0
+
+
+def test_the_interval_at_equal_length_covers_the_truth() -> None:
+    draw = random.Random(6)
+    hits = 0
+    for trial in range(60):
+        gaps = [draw.gauss(40, 80) for _ in range(80)]
+        won = [float(draw.random() < 1 / (1 + 2.718 ** -(0.8 + gap / 60))) for gap in gaps]
+        found = length_controlled_interval(won, gaps, [f"q{i}" for i in range(80)], seed=trial)
+        assert found is not None
+        hits += found.low <= 0.69 <= found.high  # 1 / (1 + exp(-0.8))
+    assert hits / 60 >= 0.88
 
 
 def test_a_models_verdicts_are_kept_with_their_words_and_not_asked_twice(tmp_path: Path) -> None:
@@ -147,6 +200,99 @@ def test_what_does_not_parse_is_counted_and_a_judge_that_fails_is_asked_again(tm
     assert sorted(v.score for v in again if v.score) == [6.0] * 4 + [9.0] * 2
 
 
+def seen_by_a_judge(tmp_path: Path, pairs: bool) -> list[str]:
+    """The judge's prompts for conversations of two turns, each assistant with answers of its own."""
+    asked: list[str] = []
+
+    def play(prompt: str, sample: int) -> FakeReply:
+        asked.append(prompt)
+        return FakeReply(("[[A]]" if pairs else "[[5]]",))
+
+    def answers(name: str) -> Callable[[], Engine]:
+        return lambda: FakeEngine(
+            FakeScript(tuple((f"question 0 turn {t}\n", FakeReply((f"{name} said {t}",))) for t in (1, 0)))
+        )
+
+    host = PlainHost(a=answers("good"), b=answers("long"), j=lambda: FakeEngine(play))
+    style = Preset(name="p", examples=(PresetExample(query="x", answer="y"),))
+    specs = (AssistantSpec("good", "a", style), AssistantSpec("long", "b", style))
+    with Run.create(tmp_path / "r", Plan("evaluate", specs, questions(1, turns=2)), host) as run:
+        evaluate(run)
+        judge = ModelJudge(AssistantSpec("j", "j"))
+        if pairs:
+            judge_pairs(run, judge, "long")
+        else:
+            judge_scores(run, judge)
+    return asked
+
+
+def test_a_judge_of_the_second_turn_is_shown_the_first(tmp_path: Path) -> None:
+    asked = seen_by_a_judge(tmp_path, pairs=False)
+    second = [prompt for prompt in asked if "question 0 turn 1" in prompt]
+    assert len(asked) == 4
+    assert len(second) == 2
+    for prompt in second:
+        name = "good" if "good said 1" in prompt else "long"
+        assert prompt.index("question 0 turn 0") < prompt.index(f"{name} said 0")
+        assert prompt.index(f"{name} said 0") < prompt.index("question 0 turn 1")
+        assert ("long said" if name == "good" else "good said") not in prompt
+        assert "Judge the answer to the last question" in prompt
+    first = [prompt for prompt in asked if "question 0 turn 1" not in prompt]
+    assert not any("conversation" in prompt for prompt in first)
+
+
+def test_a_judge_of_pairs_is_shown_each_assistants_own_first_turn(tmp_path: Path) -> None:
+    asked = [p for p in seen_by_a_judge(tmp_path, pairs=True) if "question 0 turn 1" in p]
+    assert len(asked) == 2
+    for prompt in asked:
+        a, b = (
+            ("good", "long")
+            if prompt.index("good said 1") < prompt.index("long said 1")
+            else ("long", "good")
+        )
+        places = [
+            prompt.index("The conversation with A"), prompt.index(f"{a} said 0"),
+            prompt.index("The conversation with B"), prompt.index(f"{b} said 0"),
+            prompt.index(f"{a} said 1"), prompt.index(f"{b} said 1"),
+        ]  # fmt: skip
+        assert places == sorted(places)
+
+
+def test_verdicts_of_a_judge_that_saw_no_first_turn_are_asked_again(tmp_path: Path) -> None:
+    with answered(tmp_path, FakeScript((("", FakeReply(("[[6]]",))),)), n=2, turns=2) as run:
+        judge = ModelJudge(AssistantSpec("j", "j"))
+        judge_scores(run, judge)
+        path = run.folder / "verdicts.jsonl"
+        old = [
+            {k: v for k, v in json.loads(line).items() if k != "history"}
+            for line in path.read_text().splitlines()
+        ]
+        path.write_text("".join(json.dumps(row | {"score": 1.0}) + "\n" for row in old))
+        again = judge_scores(run, judge)
+        written = write_judged(run, again, "")
+    assert sorted((v.turn, v.score) for v in again) == [(0, 1.0)] * 4 + [(1, 6.0)] * 4
+    assert {f["n"] for f in written["scores"] if f["turn"] == 2} == {2}  # type: ignore[attr-defined]
+
+
+def test_the_figures_of_several_judges_stand_side_by_side(tmp_path: Path) -> None:
+    with answered(tmp_path) as run:
+        for rule in ("first", "longer"):
+            write_judged(run, judge_pairs(run, RuleJudge(rule), "long"), "long")
+        write_judged(run, judge_pairs(run, RuleJudge("longer"), "good"), "good")
+        written = write_judged(run, judge_scores(run, RuleJudge("longer")), "")
+    pairs = {(f["judge"], f["assistant"], f["reference"]): f["win_rate"]["mean"] for f in written["pairs"]}  # type: ignore[attr-defined]
+    assert pairs == {
+        ("rule:first", "good", "long"): 0.5,
+        ("rule:longer", "good", "long"): 0.0,
+        ("rule:longer", "long", "good"): 1.0,
+        ("rule:first", "long", "good"): 0.5,
+    }
+    assert {f["assistant"] for f in written["scores"]} == {"good", "long"}  # type: ignore[attr-defined]
+    page = rewrite_report(run.folder)[1].read_text()
+    assert "rule:first" in page
+    assert "rule:longer" in page
+
+
 def test_turns_are_scored_apart(tmp_path: Path) -> None:
     with answered(tmp_path, turns=2, n=3) as run:
         figures = score_figures(judge_scores(run, RuleJudge("longer")))
@@ -189,3 +335,70 @@ def test_prompts_hold_everything_once_and_unknown_names_are_refused(tmp_path: Pa
             judge_scores(run, RuleJudge("first"), ("charm",))
         with pytest.raises(ExperimentError, match="has no answers"):
             judge_pairs(run, RuleJudge("first"), "nobody")
+
+
+def test_ctrl_c_while_judging_advises_what_judge_can_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with answered(tmp_path, n=1) as run:
+        with pytest.raises(KeyboardInterrupt), watched(run, "Give the same command again."):
+            raise KeyboardInterrupt
+        assert run.cancel.is_set()
+    said = capsys.readouterr().err
+    assert "Give the same command again" in said
+    assert "--resume" not in said
+
+
+CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+
+
+class Shown(FakeEngine):
+    """A chat model that keeps what it was asked with."""
+
+    def __init__(self) -> None:
+        self.requests: list[GenerateRequest] = []
+        super().__init__(FakeScript((("", FakeReply(("[[7]]",))),)))
+
+    @property
+    def info(self) -> EngineInfo:
+        return replace(super().info, chat_template=CHAT)
+
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, cancel: Cancel | None = None
+    ) -> Iterator[Event]:
+        self.requests += requests
+        return super().generate(requests, cancel=cancel)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[tuple[Workbench, Shown]]:
+    engine = Shown()
+    settings = Settings.load({"PLAYGROUND_HOME": str(tmp_path / "home")})
+    folder = settings.models_dir
+    folder.mkdir(parents=True)
+    (folder / "hot.gguf").write_bytes(b"GGUF")
+    entry = f"{{gguf: {folder / 'hot.gguf'}, sampling: {{source: nobody, temperature: 0.9}}}}"
+    (folder / "hot.yaml").write_text(f"pair: hot\ninstruct: {entry}\n")
+    with Workbench(settings, opener=lambda entry: engine) as workbench:
+        yield workbench, engine
+
+
+def test_a_model_judges_greedily_whatever_its_entry_says(bench: tuple[Workbench, Shown]) -> None:
+    judge = judge_of(bench[0], "hot/instruct")
+    assert isinstance(judge, ModelJudge)
+    assert judge.spec.params() == SamplingParams(max_tokens=VERDICT_TOKENS)
+    assert judge_of(bench[0], "rule:longer").name == "rule:longer"
+    with pytest.raises(ExperimentError, match="rule:first"):
+        judge_of(bench[0], "rule:best")
+
+
+def test_samples_of_a_later_turn_are_judged_with_the_turns_before(bench: tuple[Workbench, Shown]) -> None:
+    workbench, engine = bench
+    earlier = [(("Who was Ada?", "A mathematician."),), (("Who was Ada?", "Lovelace."),)]
+    judged = judge_answers(workbench, "hot/instruct", "When was she born?", ["1815", "1816"], earlier=earlier)
+    assert [one.score for one in judged] == [7.0, 7.0]
+    texts = ["".join(piece.text for piece in request.prompt) for request in engine.requests]
+    assert "A mathematician." in texts[0]
+    assert "Lovelace." in texts[1]
+    assert "Lovelace." not in texts[0]
+    assert all("Who was Ada?" in text for text in texts)

@@ -16,8 +16,8 @@ from playground.engines.fake import FakeEngine, FakeReply, FakeScript
 from playground.errors import PlaygroundError
 from playground.experiments.assistants import AssistantSpec
 from playground.experiments.evaluate import evaluate
+from playground.experiments.metric_choice import check_metrics
 from playground.experiments.metrics import METRICS, Setting, corpus_metrics
-from playground.experiments.model_metrics import check_metrics
 from playground.experiments.pair_scoring import ReplyStyle
 from playground.experiments.questions import Asked
 from playground.experiments.run import Run
@@ -143,6 +143,46 @@ def test_intervals_are_seeded_and_a_constant_has_none() -> None:
     assert constant is not None
     assert (constant.low, constant.high) == (2.0, 2.0)
     assert interval([]) is None
+
+
+def test_forty_equal_shares_have_an_interval_that_is_honest_at_the_edge() -> None:
+    # The Jeffreys interval of 40 of 40, Beta(40.5, 0.5): its 2.5 % quantile is 0.9397.
+    found = interval([1.0] * 40, limits=(0.0, 1.0))
+    assert found is not None
+    assert found.low == pytest.approx(0.9397, abs=0.006)
+    assert (found.mean, found.high, found.known) == (1.0, 1.0, True)
+    none = interval([0.0] * 40, limits=(0.0, 1.0))
+    assert none is not None
+    assert (none.low, none.mean) == (0.0, 0.0)
+    assert none.high == pytest.approx(1 - 0.9397, abs=0.006)
+
+
+def test_equal_values_without_limits_have_no_interval_and_say_so() -> None:
+    for values in ([7.0] * 40, [7.0]):
+        found = interval(values)
+        assert found is not None
+        assert not found.known
+        assert "equal" in found.text()
+    assert interval([7.0, 8.0]).known  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.97])
+def test_an_interval_of_shares_covers_the_truth_also_near_the_edge(share: float) -> None:
+    draw = random.Random(9)
+    hits = 0
+    for trial in range(300):
+        found = interval([float(draw.random() < share) for _ in range(40)], seed=trial, limits=(0.0, 1.0))
+        assert found is not None
+        hits += found.low <= share <= found.high
+    assert hits / 300 >= 0.9
+
+
+def test_two_assistants_that_agree_on_every_question_may_still_differ_a_little() -> None:
+    same = {f"q{i}": 1.0 for i in range(40)}
+    gap = paired(same, same, limits=(0.0, 1.0))
+    assert gap is not None
+    assert gap.low < 0 < gap.high < 0.1
+    assert gap.p_bootstrap > 0.9
 
 
 def test_the_sign_test_is_exact() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from playground.imports import source
+from playground.imports.addresses import is_public
 from playground.imports.result import PresetImportError
 from playground.imports.source import decoded, fetch, read_source
 
@@ -103,6 +105,105 @@ def test_private_addresses_are_refused_unless_told(address: str, monkeypatch: py
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, found=found, **__: found)
         with pytest.raises(PresetImportError, match="private network"):
             fetch("http://presets.example/x")
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        # Forms that carry an IPv4 address of this machine or of a private network.
+        *("::127.0.0.1", "::ffff:10.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::a00:1"),
+        *("64:ff9b:1::1", "64:ff9b:1::808:808", "2002:7f00:1::", "2002:808:808::1", "2001:0:7f00:1::"),
+        # Special purposes of their own.
+        *("192.0.0.192", "192.88.99.1", "192.0.0.9", "192.0.2.1", "198.18.0.1", "203.0.113.9", "0.1.2.3"),
+        *("240.0.0.1", "255.255.255.255", "100.127.255.255", "172.31.0.1", "::", "::1", "100::1", "fc00::1"),
+        *("fec0::1", "fe80::1", "ff02::1", "2001:db8::1", "3fff::1", "2001:20::1", "5f00::1", "4000::1"),
+    ],
+)
+def test_special_addresses_are_not_public(ip: str) -> None:
+    assert not is_public(ipaddress.ip_address(ip))
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        *("8.8.8.8", "93.184.216.34", "100.63.255.255", "100.128.0.1", "172.32.0.1", "192.0.1.1"),
+        *("192.88.98.1", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450:4001:82a::200e"),
+        *("::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2001:4860:4860::8888", "2001:200::1"),
+    ],
+)
+def test_addresses_of_servers_are_public(ip: str) -> None:
+    assert is_public(ipaddress.ip_address(ip))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::7f00:1]",
+        "[2002:7f00:1::]",
+        "192.0.0.192",
+        "192.88.99.1",
+    ],
+)
+def test_an_address_in_numbers_is_judged_before_it_is_connected_to(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> socket.socket:
+        raise AssertionError("it was connected to")
+
+    monkeypatch.setattr(socket, "create_connection", never)
+    with pytest.raises(PresetImportError, match="private network"):
+        fetch(f"http://{host}/x")
+
+
+@pytest.mark.parametrize(
+    "inside", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "192.168.0.1", "2002:7f00:1::"]
+)
+def test_a_name_that_resolves_to_this_machine_is_refused_also_behind_a_redirect(
+    inside: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first host's name stands for a public address, and the one it leads to for one inside."""
+    port = int(address.rpartition(":")[2])
+    asked: list[str] = []
+
+    def resolve(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        ip = inside if host == "inside.example" else "93.184.216.34"
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 6, "", (ip, port))]
+
+    connected: list[str] = []
+
+    class Loopback(socket.socket):
+        """Connects to the server of this test, whatever public address it is given."""
+
+        def connect(self, place: tuple[str, int]) -> None:  # type: ignore[override]
+            connected.append(place[0])
+            super().connect(("127.0.0.1", port))
+
+    def connect(place: tuple[str, int], timeout: float) -> socket.socket:
+        made = Loopback(socket.AF_INET, socket.SOCK_STREAM)
+        made.settimeout(timeout)
+        made.connect(place)
+        return made
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(PresetImportError, match="private network"):
+        fetch(f"http://inside.example:{port}/prompt.txt")
+    assert connected == []
+    with pytest.raises(PresetImportError, match="private network"):
+        fetch(f"http://outside.example:{port}/to/http://inside.example:{port}/prompt.txt")
+    assert asked[-2:] == ["outside.example", "inside.example"]
+    assert connected == ["93.184.216.34"], "nothing inside is connected to"
+
+
+def test_a_name_with_one_public_and_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 80)) for ip in ("93.184.216.34", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(PresetImportError, match="private network"):
+        fetch("http://both.example/x")
 
 
 def test_a_redirect_to_a_private_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from playground.errors import PlaygroundError
 from playground.ui import access, guard
-from playground.ui.access import Guesses, check_access, is_loopback
+from playground.ui.access import Guesses, check_access, is_loopback, is_shared
 from playground.ui.guard import GuardRules, PageGuard
 from playground.ui.strings import Strings
 
@@ -120,6 +120,17 @@ def test_only_the_page_itself_is_opened_from_elsewhere(
 ) -> None:
     said = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": goal}
     assert ask(path, rules=GuardRules(framed_by=framed), **said)[0] == status
+
+
+def test_a_refusal_by_what_the_browser_says_of_the_site_names_the_host_that_was_asked() -> None:
+    rules = GuardRules(frozenset({"mine.example"}))
+    said = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}
+    status, _, text = ask("/config", host="mine.example:7860", rules=rules, **said)
+    assert status == 403
+    assert "mine.example:7860" in text
+    assert "?" not in text
+    foreign = ask("/config", origin="https://evil.example")
+    assert "https://evil.example" in foreign[2]
 
 
 @pytest.mark.parametrize(
@@ -262,6 +273,23 @@ def test_what_reaches_only_this_machine(host: str, own: bool) -> None:
         check_access(host, "long enough", open_to_all=False, strings=STRINGS)
     with pytest.raises(PlaygroundError, match="8 characters"):
         check_access(host, "short", open_to_all=True, strings=STRINGS)
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "shared"),
+    [
+        ("127.0.0.1", {}, False),
+        ("localhost", {}, False),
+        ("::1", {}, False),
+        ("0.0.0.0", {}, True),
+        ("192.168.1.5", {}, True),
+        ("127.0.0.1", {"names": ["mine.example"]}, True),
+        ("127.0.0.1", {"proxies": ["127.0.0.1"]}, True),
+        ("127.0.0.1", {"password": "long enough"}, True),
+    ],
+)
+def test_a_page_is_shared_where_others_are_meant_to_reach_it(host: str, more: Any, shared: bool) -> None:
+    assert is_shared(host, **more) is shared
 
 
 def test_web_sockets_are_not_spoken() -> None:

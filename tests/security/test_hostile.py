@@ -7,6 +7,8 @@ import json
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,8 @@ BY_PATH = {"shelf_look", "shelf_add"}
 """Calls that take a model's path on purpose."""
 UNEXPECTED = STRINGS("server.unexpected")
 WRITING = re.compile("[wax+]")
+# Addresses in numbers, for which nobody is asked: IPv6, and IPv4 in all that a resolver takes.
+NUMBERS = re.compile(r"[\da-f.]*:[\da-f.:]*|(?:0x[\da-f]+|\d+)(?:\.(?:0x[\da-f]+|\d+))*|localhost|None")
 
 
 def told_too_much(text: str, page: Watched) -> list[str]:
@@ -57,7 +61,7 @@ def outside(page: Watched, start: int, on_purpose: set[str]) -> list[tuple[str, 
         elif event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"):
             wrong = "template_child.py" not in "".join(told) and "playground" not in "".join(told)
         elif event == "socket.getaddrinfo":
-            wrong = not re.fullmatch(r"[\d.:]+|localhost|None", told[0])  # a name that is looked up
+            wrong = not NUMBERS.fullmatch(told[0])  # a name that is looked up
         elif event in ("socket.connect", "socket.sendto"):
             wrong = "127.0.0.1" not in "".join(told) and "AF_UNIX" not in told[0]
         else:
@@ -105,6 +109,26 @@ def test_foreign_names_sites_and_files_are_refused(watched: Watched) -> None:
     multipart = {"Content-Type": "multipart/form-data; boundary=x"}
     assert watched.ask("POST", "/gradio_api/upload", upload, **multipart).status == 404
     assert watched.ask("POST", "/gradio_api/component_server/", upload, **multipart).status == 415
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "[::1]", "0", "127.1", "2130706433", "0x7f.1", "[::ffff:7f00:1]"),
+        *(
+            "[::127.0.0.1]",
+            "[::ffff:0:7f00:1]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b:1::7f00:1]",
+            "[2002:7f00:1::]",
+        ),
+        *("192.0.0.192", "192.88.99.1", "169.254.169.254", "10.0.0.1", "[fe80::1]", "[fec0::1]", "[100::1]"),
+    ],
+)
+def test_no_address_of_this_machine_is_imported_from(watched: Watched, host: str) -> None:
+    port = watched.url.rstrip("/").rpartition(":")[2]
+    said = watched.call("import_presets", {"address": f"http://{host}:{port}/config"})
+    assert "private network" in said["error"], said
 
 
 PATHS = (
@@ -208,6 +232,52 @@ def test_texts_of_ten_megabytes_are_refused_or_taken(watched: Watched) -> None:
     assert html[1].startswith("<pre>x &lt;b&gt;")
     too_large = watched.ask("POST", "/gradio_api/component_server/", {"data": "x" * 33_000_000})
     assert too_large.status == 413
+
+
+def test_a_message_far_over_the_context_is_refused_at_once_and_keeps_nobody_waiting(watched: Watched) -> None:
+    """Four megabytes: they were tokenized once, which took seconds in which the other tab got no answer."""
+    huge = "the quick brown fox " * 200_000
+    side = {"id": "A", "model": "fake/base", "preset": "@draft"}
+    asked = {"draft": DRAFT, "conversation": '{"turns":{},"head":null}', "text": huge}
+    component, _ = watched.wire()
+    waited: list[float] = []
+
+    def other_tab(done: threading.Event) -> None:
+        while not done.wait(0.02):
+            began = time.monotonic()
+            watched.call("models", {}, component)
+            waited.append(time.monotonic() - began)
+
+    done = threading.Event()
+    other = threading.Thread(target=other_tab, args=(done,))
+    other.start()
+    try:
+        preview = watched.call(
+            "preview", {"sides": [side], "pieces": True, "tokens": True, **asked}, component
+        )
+        copied = watched.call("copy_prompt", {"side": side, "form": "ids", **asked}, component)
+        question = json.dumps(
+            {"head": "a", "turns": {"a": {"id": "a", "parent": None, "query": huge, "replies": {}}}}
+        )
+        scored = watched.call(
+            "score", {"side": side, "draft": DRAFT, "conversation": question, "text": "x"}, component
+        )
+        warmed = watched.call(
+            "warm", {"tab": "t", "sides": [side], "draft": DRAFT, "conversation": question}, component
+        )
+        counted = watched.call("text_tokens", {"model": "fake/base", "before": huge}, component)
+    finally:
+        done.set()
+        other.join()
+    shown = preview["value"]["sides"]["A"]
+    assert "The message has 4,000,000 characters, far more than fit" in shown["error"]
+    assert (shown["counts"], shown["pieces"]) == (None, [])
+    for refused in (copied, scored):
+        assert "far more than fit into the context" in refused["error"]
+    assert warmed == {"value": None}
+    assert counted == {"value": None}
+    assert len(waited) > 3
+    assert max(waited) < 1.5, waited
 
 
 def test_hostile_texts_come_back_as_they_are_or_escaped(watched: Watched) -> None:

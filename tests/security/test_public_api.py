@@ -89,3 +89,31 @@ def test_tools_and_listening_to_all_are_refused_without_what_they_need() -> None
         assert said in done.stderr
         assert done.stderr.startswith("error: ")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_likeliest_token_has_rank_one_and_the_description_says_so(real: Watched) -> None:
+    from gradio_client import Client
+
+    page = Client(real.url, verbose=False)
+    text = page.predict("What is the capital of Japan?", "wren/base", max_tokens=12, api_name="/ask")["text"]
+    tokens = page.predict("What is the capital of Japan?", text, "wren/base", api_name="/score")
+    assert tokens
+    assert min(token["rank"] for token in tokens) == 1
+    described = json.dumps(json.loads(real.ask("GET", "/gradio_api/info").text)["named_endpoints"])
+    assert "0 is the likeliest" not in described
+
+
+def test_sampling_given_to_ask_counts_without_a_preset_too(real: Watched) -> None:
+    from gradio_client import Client
+
+    page = Client(real.url, verbose=False)
+
+    def ask(preset: str, **given: float) -> dict[str, object]:
+        return dict(page.predict("What is", "wren/base", preset, **given, api_name="/ask"))
+
+    for preset in ("none", "friendly"):
+        short = ask(preset, max_tokens=2)
+        assert (short["finish_reason"], short["usage"]["completion_tokens"]) == ("length", 2)  # type: ignore[index]
+        drawn = {ask(preset, temperature=3.0, max_tokens=8, seed=seed)["text"] for seed in range(4)}
+        assert len(drawn) > 1
+        assert ask(preset, temperature=3.0, max_tokens=8, seed=7)["seed"] == 7

@@ -77,3 +77,33 @@ def test_the_log_holds_no_key_and_nothing_that_a_terminal_obeys() -> None:
     assert "abc" in text, "what is too short to be a key stays"
     assert all(c.isprintable() or c in "\n\t" for c in text)
     assert "\\x1b[2J" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/home/ann/x.gguf is gone.", "…/x.gguf is gone."),
+        ("/home/ann", "…"),
+        ("It lies in /home/ann.", "It lies in …."),
+        ("'/home/ann'", "'…'"),
+        ("file:///home/ann/x", "file://…/x"),
+        ("/home/ann:/usr/bin", "…:/usr/bin"),
+        ("in /home/ann and /tmp/x", "in … and /tmp/x"),
+        ("/home/anna/x", "/home/anna/x"),
+        ("/home/ann.old/x", "/home/ann.old/x"),
+        ("/home/ann-2", "/home/ann-2"),
+        ("/home/ann smith/x", "/home/ann smith/x"),
+        ("/home/ann's files/x", "/home/ann's files/x"),
+        ("/home/ann(1)/x", "/home/ann(1)/x"),
+        ("/home/ann安/x", "/home/ann安/x"),
+        ("/mnt/home/ann/x", "/mnt/home/ann/x"),
+        ("/home/anna and /home/ann/b", "/home/anna and …/b"),
+    ],
+)
+def test_a_folder_is_hidden_as_a_whole_or_not_at_all(text: str, shown: str) -> None:
+    assert Folders([Path("/home/ann")]).hidden_in(text) == shown
+
+
+def test_the_longest_folder_goes_first() -> None:
+    folders = Folders([Path("/home/ann"), Path("/home/ann/share/playground")])
+    assert folders.hidden_in("/home/ann/share/playground/x, /home/ann/share/y") == "…/x, …/share/y"

@@ -12,13 +12,15 @@ from hub_server import DATA, FILE, REPOSITORY, HubServer
 from playground.engines.gpus import Gpu
 from playground.errors import ModelNotFoundError, PlaygroundError
 from playground.models.places import HubReference, quantization_of
-from playground.presets.preset import Preset
-from playground.services import SideSpec, Workbench, memory_plan
+from playground.presets.preset import Preset, PresetSampling
+from playground.services import DRAFT, SideSpec, Workbench, memory_plan
 from playground.services.downloads import Downloads, downloads_left
+from playground.services.experiment_plans import spec_for
 from playground.services.load_settings import LoadSettings
 from playground.services.model_shelf import is_repository
 from playground.services.verification import Verifications, VerificationState
 from playground.settings import Settings
+from playground.types import SamplingParams
 
 PUBLISHED = "{source: A paper, temperature: 0.25, top_p: 0.5, repetition_penalty: 1.15}"
 
@@ -83,15 +85,21 @@ def test_a_name_tells_its_precision() -> None:
     assert {name: quantization_of(name) for name in names} == names
 
 
-def test_a_bare_model_is_decoded_as_published_unless_it_is_compared(settings: Settings) -> None:
+def test_a_model_without_a_preset_is_decoded_by_its_own_settings_whatever_preset_is_open(
+    settings: Settings,
+) -> None:
     _entry(settings, f"base:\n  gguf: ./x.gguf\n  sampling: {PUBLISHED}")
+    draft = Preset(name="d", sampling=PresetSampling(temperature=0.9, top_k=7, max_tokens=33))
     with Workbench(settings) as bench:
-        bare = bench.assistant(SideSpec("far/base", "none")).sampling
-        assert (bare.temperature, bare.top_p, bare.repetition_penalty) == (0.25, 0.5, 1.15)
-        draft = Preset(name="d")
-        beside = bench.assistant(SideSpec("far/base", "none"), draft).sampling
-        assert beside == draft.sampling.params()
-        assert beside.temperature != 0.25
+        for open_preset in (None, draft):
+            bare = bench.assistant(SideSpec("far/base", "none"), open_preset).sampling
+            assert (bare.temperature, bare.top_p, bare.repetition_penalty) == (0.25, 0.5, 1.15)
+            neutral = bench.assistant(SideSpec("wren/base", "none"), open_preset).sampling
+            assert neutral == SamplingParams()
+        assert bench.assistant(SideSpec("far/base", DRAFT), draft).sampling == draft.sampling.params()
+        spec = spec_for(bench, "far/base", "none")
+        assert spec.params().temperature == 0.25, "experiments too"
+        assert spec_for(bench, "wren/base", "none").params() == SamplingParams()
 
 
 def _ended(checks: Verifications, model: str) -> VerificationState:

@@ -43,7 +43,12 @@ system: 你是一个乐于助人的助手。
 examples:
   - {query: 你好吗？, answer: 你好！我很好。}
 """
-PAIR = "pair: fake\ntitle: Fake\nbase: {gguf: base.gguf}\ninstruct: {gguf: instruct.gguf}\n"
+# Without a preset a model is decoded by its own settings: these leave room for the longest script.
+SAMPLING = "sampling: {source: the tests, max_tokens: 20000}"
+PAIR = (
+    f"pair: fake\ntitle: Fake\nbase: {{gguf: base.gguf, {SAMPLING}}}\n"
+    f"instruct: {{gguf: instruct.gguf, {SAMPLING}}}\n"
+)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from tests.ui.conftest import Server, Tab, free_port, serve
+from tests.ui.conftest import Server, Tab, free_port, module, serve
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_killed_worker_is_said_and_the_next_message_loads_it_again(tab: Tab, s
     assert "ended" in trouble.inner_text()
     assert len(tab.answer("A")) > 40
     tab.wait_answered()
-    tab.page.select_option("#preset-A", "@draft")
+    tab.page.select_option("#preset-A", "friendly")
     tab.ask("What does a horse eat?")
     for side in "AB":
         # The conversation stands, with its long first answer; the second may fill the context.
@@ -116,8 +116,11 @@ def test_a_model_that_cannot_be_loaded_is_that_sides_notice(
 
 
 def write_on(tab: Tab) -> None:
-    """Let the bare base model write until it is in mid-answer."""
-    tab.page.select_option("#preset-A", "none")
+    """Let the base model write until it is in mid-answer: behind a preset that holds nothing but sampling."""
+    bare = "Object.assign(session.draft, { system: '', examples: [], template: 'raw', stop: [] })"
+    tab.page.evaluate(
+        f"() => {module('store.js')}.then(({{ session, touch }}) => {{ {bare}; touch('draft', 'opened'); }})"
+    )
     tab.page.click(".sampling summary")
     tab.page.fill("#sampling-max_tokens", "900")
     tab.page.fill("#sampling-temperature", "0")

@@ -16,7 +16,8 @@ from playground.engines.base import Cancel, EngineInfo, Event, Finished, Generat
 from playground.engines.batching.jobs import GenerateCall, Job, ScoreCall, WarmCall
 from playground.engines.batching.loop import DecodeLoop
 from playground.engines.batching.vocabulary import FragmentVocabulary
-from playground.engines.limits import begun_refusal, request_refusal, score_refusal
+from playground.engines.limits import begun_refusal, far_over_refusal, request_refusal, score_refusal
+from playground.engines.pieces import first_target_token
 from playground.engines.seeds import draw_seed
 from playground.errors import ContextLengthError, EngineError, InvalidTextError
 from playground.types import Piece, Usage
@@ -76,7 +77,9 @@ class BatchedEngine:
         jobs: list[Job] = []
         for index, request in enumerate(requests):
             seed = draw_seed() if request.sampling.seed is None else request.sampling.seed
-            prompt, refusal = np.array([], np.int32), begun_refusal(request.begun, self._info.n_vocab)
+            prompt = np.empty(0, np.int32)
+            refusal = self._far_over(request.prompt, "The prompt")
+            refusal = refusal or begun_refusal(request.begun, self._info.n_vocab)
             if refusal is None:
                 try:
                     prompt = self._prompt(request.prompt)
@@ -126,10 +129,14 @@ class BatchedEngine:
         cancel: Cancel | None = None,
     ) -> Scores:
         """Log-probabilities of the target's tokens; see ``Engine.score``."""
+        refusal = self._far_over([*context, *target], "The text to score")
+        if refusal is not None:
+            raise ContextLengthError(refusal)
         with self._lock:
             encoded = self._open_vocab().encode([*context, *target])
-        border = sum(len(piece.text.encode()) for piece in context)
-        first = next((i for i, at in enumerate(encoded.starts) if at >= border), len(encoded.ids))
+        before = "".join(piece.text for piece in context).encode()
+        text = before + "".join(piece.text for piece in target).encode()
+        first = first_target_token(encoded.starts, text, len(before))
         refusal = score_refusal(len(encoded.ids), self._info.n_ctx)
         if refusal is not None:
             raise ContextLengthError(refusal)
@@ -151,6 +158,8 @@ class BatchedEngine:
 
     def warm(self, pieces: Sequence[Piece], *, cancel: Cancel | None = None) -> None:
         """Compute a prefix while nothing else is to be done; returns when it is there or was given up."""
+        if self._far_over(pieces, "The text") is not None:
+            return
         tokens = self._prompt(pieces)[: self._info.n_ctx - 1]
         if not len(tokens):
             return
@@ -170,6 +179,9 @@ class BatchedEngine:
         self._loop.close()
         with self._lock:
             self._free()
+
+    def _far_over(self, pieces: Sequence[Piece], what: str) -> str | None:
+        return far_over_refusal([piece.text for piece in pieces], self._info.n_ctx, what)
 
     def _open_vocab(self) -> FragmentVocabulary:
         """The vocabulary, while it is there; the lock must be held, because ``close`` may free it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from playground.engines.batching.engine import BatchedEngine
@@ -68,6 +69,7 @@ class LlamaCppEngine(BatchedEngine):
             open_exact=self._open_exact,
         )
         info = self._model.info(n_ctx=self._n_ctx, load_s=time.perf_counter() - started)
+        info = replace(info, layout=plan.layout_facts(header, self._n_ctx, CHUNK, options))
         super().__init__(info, self._model.vocab, loop, self._free_all)
 
     @property

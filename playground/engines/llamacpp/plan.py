@@ -129,6 +129,25 @@ def exact_layout(header: GgufHeader, n_ctx: int, chunk: int, n_threads: int) -> 
     )
 
 
+def layout_facts(
+    header: GgufHeader, n_ctx: int, chunk: int, options: ContextOptions
+) -> tuple[tuple[str, str | int | bool], ...]:
+    """What the floats of a loaded model depend on, in ordinary and in exact mode, for the record of a run."""
+    exact = exact_layout(header, n_ctx, chunk, options.n_threads)
+    return (
+        ("n_threads", options.n_threads),
+        ("n_batch", options.n_batch),
+        ("n_ubatch", options.n_ubatch),
+        ("flash_attn", options.flash_attn),
+        ("k_type", options.k_type),
+        ("v_type", options.v_type),
+        ("exact_n_ubatch", exact.n_ubatch),
+        ("exact_flash_attn", exact.flash_attn),
+        ("exact_k_type", exact.k_type),
+        ("exact_v_type", exact.v_type),
+    )
+
+
 def open_snapshots(spec: EngineSpec, model: Model, options: ContextOptions) -> SnapshotStore | None:
     """Where this model's prefixes are kept on disk, if anywhere."""
     if not spec.cache_dir or spec.snapshot_bytes <= 0 or not model.can_rewind:

@@ -189,10 +189,13 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
 
 def _write(path: Path, tunings: dict[str, dict[str, int]]) -> None:
     """Remember; where that fails, the next load measures again."""
+    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            temporary = file.name
             json.dump({"version": _VERSION, "tunings": tunings}, file, indent=1)
-        os.replace(file.name, path)
+        os.replace(temporary, path)
     except OSError:
-        return
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)

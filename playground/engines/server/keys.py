@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playground.errors import EngineError, EngineMissingError
+from playground.extras import install_command
 
 KEY_VARIABLE = "PLAYGROUND_SERVER_KEY"
 _OPENAI = "api.openai.com"
@@ -93,7 +94,7 @@ def _keyring() -> Any:
     except ImportError as error:
         raise EngineMissingError(
             "Keeping a key needs keyring, which is not installed; install it with: "
-            "pip install 'icl-playground[keyring]'"
+            f"{install_command('keyring')}"
         ) from error
     return keyring
 

@@ -10,10 +10,11 @@ from typing import Any
 import openai
 
 from playground.engines.base import Scores
+from playground.engines.pieces import first_target_token
 from playground.engines.server.answers import described
 from playground.engines.server.connection import Served, ServerConnection
 from playground.errors import EngineError, UnsupportedError
-from playground.types import Piece, Token, Usage
+from playground.types import Piece, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +68,25 @@ class PromptScorer:
         text = before + "".join(piece.text for piece in target)
         border, end = len(before.encode()), len(text.encode())
         rows, prompt_tokens = self._connection.retried(lambda: self._rows(text, max(top, 1)))
-        tokens: list[Token] = []
+        starts: list[int] = []
         at = 0
         for position, row in enumerate(rows):
             # The first may be a BOS that the server put in front.
-            size = 0 if position == 0 and not text.startswith(row.word) else len(row.word.encode())
+            added = position == 0 and not text.startswith(row.word)
             if at >= end:
                 break
-            if at >= border and size:
-                tokens.append(described(-1, row.word, row.logprob, row.others, top, row.rank))
-            at += size
+            starts.append(-1 if added else at)
+            at += 0 if added else len(row.word.encode())
         if at < end:
             raise EngineError(
                 f"The server at {self._connection.address} told the logprobs of another text than was sent."
             )
+        first = first_target_token(starts, text.encode(), border)
+        tokens = [
+            described(-1, row.word, row.logprob, row.others, top, row.rank)
+            for row in rows[first : len(starts)]
+            if row.word
+        ]
         return Scores(tuple(tokens), Usage(prompt_tokens, prefill_s=time.perf_counter() - started))
 
     def _rows(self, text: str, top: int) -> tuple[list[_Row], int]:

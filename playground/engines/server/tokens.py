@@ -11,6 +11,7 @@ import openai
 
 from playground.engines.server.connection import Served, ServerConnection
 from playground.errors import EngineError, EngineMissingError
+from playground.extras import install_command
 from playground.types import Piece
 
 # About what byte-pair vocabularies make of text: a short word with its space, a sign, a Chinese character.
@@ -186,7 +187,7 @@ class LocalTokens:
         except ImportError as error:
             raise EngineMissingError(
                 f"To count tokens with the tokenizer of {path}, transformers is needed; "
-                "install it with: pip install 'icl-playground[torch]'"
+                f"install it with: {install_command('torch')}"
             ) from error
         vocab, template = load_vocab(path)
         return cls(vocab), template

@@ -51,7 +51,15 @@ class WritingTopic(Topic, Protocol):
 class PageApi:
     """All of the page's calls and streams, each behind the gate."""
 
-    def __init__(self, workbench: Workbench, runs: Runs, strings: Strings, gate: Gate | None = None) -> None:
+    def __init__(
+        self,
+        workbench: Workbench,
+        runs: Runs,
+        strings: Strings,
+        gate: Gate | None = None,
+        *,
+        looks_at_paths: bool = True,
+    ) -> None:
         gate = gate or OpenGate()
         self._binding = Binding(strings, gate, Folders.of(workbench.settings))
         self._writers: list[WritingTopic] = [
@@ -67,7 +75,7 @@ class PageApi:
             PresetSharingCalls(workbench, strings),
             StudioCalls(workbench, strings),
             ShiftCalls(workbench),
-            ModelCalls(workbench),
+            ModelCalls(workbench, strings, looks_at_paths=looks_at_paths),
             ExampleCalls(),
             ExperimentCalls(workbench),
             *self._writers,

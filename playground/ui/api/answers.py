@@ -46,6 +46,7 @@ class AnswerCalls:
             Conversation.from_json(query.conversation),
             cancel=cancel,
             logprobs=query.logprobs,
+            sampling=query.sampling.params() if query.sampling else None,
             begun={side: Begun(begun.ids, begun.text) for side, begun in query.begun.items()},
         )
 

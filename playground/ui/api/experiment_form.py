@@ -27,6 +27,7 @@ from playground.services.experiment_plans import (
     wording_search,
 )
 from playground.services.experiments import Experiments
+from playground.services.metric_models import with_metric_models
 from playground.ui.wire_format import Incoming
 
 MAX_ASSISTANTS = 12
@@ -104,24 +105,32 @@ class PlanIn(Incoming):
     validation: _Count = 32
     test: _Count = 64
     name: Annotated[str, Field(max_length=80)] = ""
+    scorer: str = ""
+    shift_base: str = ""
     ablate: AblateIn = AblateIn()
     search: SearchIn = SearchIn()
     wording: WordingIn = WordingIn()
 
 
 def plan_of(query: PlanIn, workbench: Workbench, experiments: Experiments) -> Plan:
-    """The plan that a form asks for.
+    """The plan that a form asks for, with the models that its metrics need.
 
     Raises:
         PlaygroundError: It cannot be asked; the sentence says why.
     """
+    return with_metric_models(_plan_of(query, workbench, experiments), workbench.catalog)
+
+
+def _plan_of(query: PlanIn, workbench: Workbench, experiments: Experiments) -> Plan:
     draft = None if query.draft is None else Preset.checked(query.draft)
     specs = tuple(
         spec_for(workbench, one.model, one.preset, draft=draft, max_tokens=query.max_tokens)
         for one in query.assistants
     )
     asked = _questions(query.questions, experiments, query.seed)
-    asking = Asking(specs, asked, query.metrics, query.seed, query.samples, query.exact)
+    asking = Asking(
+        specs, asked, query.metrics, query.seed, query.samples, query.exact, query.scorer, query.shift_base
+    )
     pool = _questions(query.pool, experiments, query.seed) if query.pool is not None else None
     splits = Splits(query.search.pool, query.validation, query.test)
     match query.kind:

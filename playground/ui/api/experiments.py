@@ -11,14 +11,12 @@ from pydantic import Field
 from playground.experiments.ablate import AXES, ORDERS
 from playground.experiments.assistants import RETRIEVED_BY
 from playground.experiments.charts import BarChart, Chart
-from playground.experiments.judge import Judge, ModelJudge, RuleJudge
 from playground.experiments.judge_prompts import ASPECTS
 from playground.experiments.metrics import METRICS
 from playground.experiments.model_metrics import MODEL_METRICS
 from playground.experiments.report_parts import metric_title
 from playground.services import Workbench
 from playground.services.experiment_estimate import estimate
-from playground.services.experiment_plans import spec_for
 from playground.services.experiment_view import (
     ExperimentViews,
     SeenAnswer,
@@ -30,6 +28,7 @@ from playground.services.experiment_view import (
     seen_answers,
 )
 from playground.services.experiments import Experiments, RunEntry
+from playground.services.judging import judge_of
 from playground.services.text_parts import TextParts
 from playground.ui.api.binding import Call
 from playground.ui.api.experiment_form import PlanIn, plan_of
@@ -141,6 +140,7 @@ class ExperimentCalls:
             **asdict(estimate(plan)),
             "metrics": [[name, metric_title(name)] for name in plan.metrics],
             "problems": len(plan.questions.problems),
+            "notes": list(plan.notes),
         }
 
     def start(self, query: PlanIn) -> object:
@@ -184,7 +184,7 @@ class ExperimentCalls:
     def judge(self, query: JudgeIn) -> object:
         """Have its answers judged."""
         self._runs.judge(
-            query.run, self._judge(query.judge), reference=query.reference, aspects=query.aspects
+            query.run, judge_of(self._bench, query.judge), reference=query.reference, aspects=query.aspects
         )
         return None
 
@@ -207,11 +207,6 @@ class ExperimentCalls:
 
     def _folder(self, query: RunIn) -> Path:
         return self._runs.entry(query.run).folder
-
-    def _judge(self, name: str) -> Judge:
-        if name.startswith("rule:"):
-            return RuleJudge(name.removeprefix("rule:"))
-        return ModelJudge(spec_for(self._bench, name))
 
     def _entry(self, entry: RunEntry) -> dict[str, object]:
         shown = self._runs.snapshot(entry.id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from pydantic import Field
 
+from playground.errors import PlaygroundError
 from playground.models.catalog import ModelEntry
 from playground.models.hub import list_repository
 from playground.models.kind import KindVerdict, judge_name, template_note
@@ -16,10 +18,11 @@ from playground.services import Workbench
 from playground.services.load_settings import load_settings
 from playground.services.memory_plan import MemoryPlan
 from playground.services.model_facts import Inspected
-from playground.services.model_shelf import Added, is_repository
+from playground.services.model_shelf import Added, is_repository, reads_as_repository
 from playground.services.verification import Verifications
 from playground.ui.api.binding import Call
 from playground.ui.api.model_list import model_list, source_of
+from playground.ui.strings import Strings
 from playground.ui.wire_format import Incoming, NameIn
 
 _Kind = Literal["base", "instruct"]
@@ -65,8 +68,10 @@ class LookIn(Incoming):
 class ModelCalls:
     """The calls of the models page."""
 
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, strings: Strings, *, looks_at_paths: bool = True) -> None:
         self._bench = workbench
+        self._strings = strings
+        self._looks_at_paths = looks_at_paths
         self._shelf = workbench.shelf
         self._checks = Verifications(workbench.shelf)
 
@@ -143,6 +148,8 @@ class ModelCalls:
 
     def found(self) -> object:
         """Models of other programs on this machine, and what they are listed as already."""
+        if not self._looks_at_paths:
+            return []
         listed = {Path(source.path): e.id for e in self._bench.catalog.entries() for source in e.sources}
         return [
             {
@@ -157,7 +164,7 @@ class ModelCalls:
 
     def look(self, query: LookIn) -> object:
         """What a path or ``owner/name`` holds, before anything is added."""
-        if is_repository(query.source):
+        if self._is_repository(query.source):
             return {"repository": _repository_json(query.source)}
         inspected = self._shelf.inspector.inspect(Path(query.source).expanduser())
         name = pair_name(query.name or inspected.path.resolve().name)
@@ -166,11 +173,38 @@ class ModelCalls:
     def add(self, query: AddIn) -> object:
         """Put a model into the person's catalog, and begin to download it where it has to be."""
         added = self._shelf.add(
-            query.source, pair=query.pair, kind=query.kind, file=query.file, replace=False
+            query.source,
+            pair=query.pair,
+            kind=query.kind,
+            file=query.file,
+            replace=False,
+            repository=self._is_repository(query.source),
         )
         if added.pull is not None:
             self._bench.downloads.pull(added.pull.title, added.pull.reference)
         return _added_json(added)
+
+    def _is_repository(self, source: str) -> bool:
+        """Whether a repository is meant; a path is one that may be looked at and can be read.
+
+        Raises:
+            PlaygroundError: It is a path, and others reach this page; or nothing can be read there.
+        """
+        if not self._looks_at_paths:
+            if reads_as_repository(source):
+                return True
+            raise PlaygroundError(self._strings("models.no_paths"))
+        if is_repository(source):
+            return True
+        path = Path(source).expanduser()
+        # A missing file and one that may not be read get the same answer.
+        try:
+            readable = os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0))
+        except (OSError, ValueError):
+            readable = False
+        if not readable:
+            raise PlaygroundError(self._strings("models.nothing_readable", path=source))
+        return False
 
     def _inspected(self, entry: ModelEntry) -> Inspected | None:
         source = source_of(self._bench, entry)

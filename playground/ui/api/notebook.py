@@ -7,6 +7,7 @@ from typing import Literal
 
 from playground.chat.compare import SideEvent
 from playground.engines.base import Cancel
+from playground.engines.limits import far_over
 from playground.presets.preset import PresetSampling
 from playground.services import Workbench
 from playground.services.notebook import SIDE, continue_text, text_prompt
@@ -68,6 +69,8 @@ class NotebookCalls:
         if state is None or state.status != "ready":
             return None
         engine = self._bench.engine(query.model)
+        if far_over((query.before, query.after), engine.info.n_ctx):
+            return None  # it is refused when it is to be continued; counting would keep others waiting
         before = text_prompt(query.before, special=query.special)
         whole = text_prompt(query.before + query.after, special=query.special)
         n_before = len(engine.tokenize(before.pieces))

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Literal
 
 from playground.chat.conversation import Conversation
-from playground.errors import PlaygroundError
+from playground.errors import ContextLengthError, PlaygroundError
 from playground.presets.preset import Preset
 from playground.services import DRAFT, ModelState, PromptView, SideSpec, TokenCounts, Workbench
 from playground.services.token_view import view_tokens
@@ -72,6 +72,8 @@ class PromptCalls:
         conversation = Conversation.from_json(query.conversation)
         messages = (*conversation.messages(query.side.id), Message("user", query.text))
         view = self._bench.preview(side, draft, messages)
+        if view.counts is None:
+            raise ContextLengthError(view.error or "")
         if self._bench.engine(side.model).info.counts_estimated:
             raise PlaygroundError(self._strings("prompt.no_tokenizer"))
         if query.form == "ids":
@@ -115,6 +117,8 @@ class PromptCalls:
         if ready:
             view = self._bench.preview(spec, draft, messages)
             shown = prompt_json(view.prompt, pieces=query.pieces) | {"error": view.error}
+            if view.counts is None:
+                return shown | {"counts": None}, None
             if query.tokens:
                 shown["tokens"] = self._tokens(side, view)
             return shown | {"counts": _counts_json(view.counts)}, view.counts

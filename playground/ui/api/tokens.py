@@ -10,6 +10,7 @@ from pydantic import Field
 from playground.chat.compare import SideEvent
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel
+from playground.errors import PlaygroundError
 from playground.experiments.diversity import agreement, diversity
 from playground.presets.preset import Preset
 from playground.services import SideSpec, Workbench
@@ -53,11 +54,16 @@ class DiversityIn(Incoming):
 
 
 class JudgeIn(Incoming):
-    """Ask a chat model for a score of each of some answers to one question."""
+    """Ask a chat model for a score of each of some answers to one question.
+
+    ``sides`` says whose each text is, ``earlier`` what was asked and answered before, by side.
+    """
 
     model: str
     question: str
     texts: Annotated[tuple[str, ...], Field(min_length=1, max_length=4 * MAX_SAMPLES)]
+    sides: Annotated[tuple[str, ...], Field(max_length=4 * MAX_SAMPLES)] = ()
+    earlier: Mapping[str, Annotated[tuple[tuple[str, str], ...], Field(max_length=2_000)]] = {}
     aspect: Literal["overall", "helpfulness", "clarity", "factuality", "depth", "engagement", "safety"] = (
         "overall"
     )
@@ -119,5 +125,14 @@ class TokenCalls:
 
     def judge(self, query: JudgeIn) -> object:
         """The scores in the order of the texts, with the judge's words."""
-        judged = judge_answers(self._bench, query.model, query.question, query.texts, aspect=query.aspect)
+        if query.sides and len(query.sides) != len(query.texts):
+            raise PlaygroundError("'sides' must name one side for each text of 'texts'.")
+        judged = judge_answers(
+            self._bench,
+            query.model,
+            query.question,
+            query.texts,
+            aspect=query.aspect,
+            earlier=[query.earlier.get(side, ()) for side in query.sides],
+        )
         return [{"score": one.score, "said": one.said, "error": one.error} for one in judged]

@@ -1,5 +1,6 @@
 // The exact prompts and the token counts, asked for soon after whatever shapes them has changed.
 
+import { branch } from './conversation.js';
 import { debounce } from './dom.js';
 import { current } from './run.js';
 import { offers } from './space.js';
@@ -20,7 +21,7 @@ async function ask() {
   const body = {
     sides: session.sides,
     draft: session.draft,
-    conversation: JSON.stringify(session.conversation),
+    conversation: branch(session.conversation),
     text: session.composer,
     pieces: session.view.tab === 'prompt',
     tokens: session.view.tab === 'prompt' && session.view.tokens,
@@ -62,7 +63,7 @@ async function warm() {
   const body = {
     sides: session.sides,
     draft: session.draft,
-    conversation: JSON.stringify(session.conversation),
+    conversation: branch(session.conversation),
   };
   const key = JSON.stringify(body);
   if (key === warmed) return;

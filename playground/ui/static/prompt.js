@@ -1,5 +1,6 @@
 // The exact prompt of one side, byte for byte: each stretch coloured by where it came from, or its tokens.
 
+import { branch } from './conversation.js';
 import { complain, notice } from './dialogs.js';
 import { fill, h } from './dom.js';
 import { menu, menuItem } from './menu.js';
@@ -130,7 +131,7 @@ export function promptView(side) {
     const { sides, draft, conversation, composer } = session;
     const { id, model, preset } = sides.find((one) => one.id === side);
     try {
-      const body = { side: { id, model, preset }, draft, conversation: JSON.stringify(conversation), text: composer, form };
+      const body = { side: { id, model, preset }, draft, conversation: branch(conversation), text: composer, form };
       await put(await call('copy_prompt', body), `prompt.copied_${form}`);
     } catch (error) {
       complain(error);

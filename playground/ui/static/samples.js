@@ -7,7 +7,7 @@ import { heatOf, openTurn } from './lens.js';
 import { takeRows } from './lens_mode.js';
 import { inspectable } from './token_card.js';
 import { offerPictures } from './picture.js';
-import { newId } from './conversation.js';
+import { newId, path } from './conversation.js';
 import { server, session, touch } from './store.js';
 import { count, t } from './text.js';
 import { hasTokens, meansOf, noted, painter } from './tokens.js';
@@ -65,13 +65,17 @@ export function openSamples(turn, sideId) {
   /** Have the samples that this judge has not seen judged, in one batch. */
   async function judgeAll() {
     const model = judge.value;
-    const open = groups.flatMap(({ samples }) => samples).filter((one) => one.ended && one.text && one.judge !== model);
+    const sideOf = new Map(groups.flatMap(({ side, samples }) => samples.map((one) => [one, side.id])));
+    const open = [...sideOf.keys()].filter((one) => one.ended && one.text && one.judge !== model);
     if (!open.length || judging || running) return;
     judging = true;
     problem.hidden = true;
     judgeRow.classList.add('busy');
     try {
-      const verdicts = await call('judge_answers', { model, question: turn.query, texts: open.map(({ text }) => text) });
+      const sides = open.map((one) => sideOf.get(one));
+      const earlier = Object.fromEntries([...new Set(sides)].map((id) => [id, answeredBefore(turn, id)]));
+      const texts = open.map(({ text }) => text);
+      const verdicts = await call('judge_answers', { model, question: turn.query, texts, sides, earlier });
       open.forEach((sample, i) => Object.assign(sample, { judge: model, verdict: verdicts[i] }));
     } catch (error) {
       fill(problem, error.message);
@@ -260,4 +264,9 @@ function figuresTable(groups) {
       }),
     ),
   );
+}
+
+/** What was asked before a turn, and what one side answered: `[[query, answer], ...]`. */
+function answeredBefore(turn, side) {
+  return path(session.conversation, turn.parent).map(({ query, replies }) => [query, replies[side]?.text ?? '']);
 }

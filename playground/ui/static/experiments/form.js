@@ -277,9 +277,17 @@ export function formView(started) {
         labelled('experiments.max_tokens', fields.number('max_tokens', { min: 1, placeholder: t('experiments.presets_own') })),
         labelled('experiments.seed', fields.number('seed', { min: 0 })),
         several && labelled('experiments.samples', fields.number('samples', { min: 1, max: 64 })),
+        labelled('experiments.scorer', measuringModel('scorer', 'instruct')),
+        labelled('experiments.shift_base', measuringModel('shift_base', 'base')),
         h('label.exp-check', { title: t('experiments.exact.hint') }, fields.check('exact'), t('experiments.exact')),
       ),
     );
+  }
+
+  /** The model under which a metric is taken: that of each assistant's pair, unless one is chosen. */
+  function measuringModel(name, kind) {
+    const there = server.models.filter((one) => one.kind === kind && one.status !== 'missing');
+    return fields.select(name, [['', t('experiments.own_pair')], ...there.map(({ id, title }) => [id, title])]);
   }
 
   // How much it is, and the start
@@ -363,12 +371,13 @@ export function labelled(label, control) {
   return h('label.exp-field', { for: control.id, title: has(`${label}.hint`) ? t(`${label}.hint`) : '' }, h('span', {}, t(label)), control);
 }
 
-function estimateOf({ assistants, questions, answers, scores, most, metrics, problems }) {
+function estimateOf({ assistants, questions, answers, scores, most, metrics, problems, notes }) {
   const parts = [
     t(most ? 'experiments.estimate_most' : 'experiments.estimate', { n: answers, assistants, questions }),
     scores > 0 && t('experiments.estimate_scores', { n: scores }),
     metrics.length > 0 && t('experiments.estimate_metrics', { names: metrics.map(([, title]) => title).join(', ') }),
     problems > 0 && t('experiments.estimate_problems', { n: problems }),
+    ...notes,
   ];
   return parts.filter(Boolean).join(' · ');
 }

@@ -83,7 +83,7 @@ function candidates(fields, offers) {
 }
 
 function metric(fields, offers) {
-  return labelled('experiments.metric', fields.select('metric', offers.metrics.filter(([, , better]) => better !== 'lower').map(([name, title]) => [name, title])));
+  return labelled('experiments.metric', fields.select('metric', offers.metrics.filter(([, , better]) => better !== null).map(([name, title]) => [name, title])));
 }
 
 function splits(fields) {
