@@ -1,0 +1,167 @@
+"""A conversation put in a way that a chat template takes: without a system role, or strictly alternating.
+
+Sources: Google's Gemma puts system instructions at the start of the first user message (ai.google.dev,
+"Gemma formatting and system instructions"; a blank line between them, as the template of Gemma 3 writes); so
+does Mistral for its first version (mistralai/mistral-common, tokenizer version 1). Whatever is changed here
+is a note of the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from playground.prompts.template_process import TracedRender
+from playground.prompts.thinking import without_thinking
+from playground.types import Origin, Role
+
+_JOINT = "\n\n"
+_QUOTED = 40
+_REPEATED_PARTS = ("'type': 'text'", '"type": "text"')
+FOLDED = "The chat template has no system role: the system text is at the start of the first user message."
+STARTED = "The chat template starts with a user message: an empty one is put in front."
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """A message as it is given to a template; its parts' texts, put together, are its content.
+
+    ``parts`` are pairs of a text and its origin.
+    """
+
+    role: Role
+    parts: tuple[tuple[str, Origin], ...]
+
+    @property
+    def text(self) -> str:
+        """The content."""
+        return "".join(text for text, _ in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """Messages put in one way, and sentences that say how they differ from what was said."""
+
+    messages: tuple[ChatMessage, ...]
+    notes: tuple[str, ...] = ()
+
+
+def adaptations(messages: Sequence[ChatMessage]) -> Iterator[Adapted]:
+    """The ways to put a conversation, the least changed first: as it is, then folded, joined, and both."""
+    as_it_is = Adapted(tuple(messages))
+    yield as_it_is
+    folded = _folded(as_it_is)
+    joined = _joined(as_it_is)
+    both = _joined(folded)
+    seen = {as_it_is.messages}
+    for way in (folded, joined, both, _started(joined), _started(both)):
+        if way.messages not in seen:
+            seen.add(way.messages)
+            yield way
+
+
+def _folded(adapted: Adapted) -> Adapted:
+    """The system text at the start of the first user message, before which there is no other message then."""
+    if not adapted.messages or adapted.messages[0].role != "system":
+        return adapted
+    system, *rest = adapted.messages
+    joint = (_JOINT, Origin("system", "template"))
+    if rest and rest[0].role == "user":
+        first = ChatMessage("user", (*system.parts, joint, *rest[0].parts))
+        return Adapted((first, *rest[1:]), (*adapted.notes, FOLDED))
+    return Adapted((ChatMessage("user", system.parts), *rest), (*adapted.notes, FOLDED))
+
+
+def _joined(adapted: Adapted) -> Adapted:
+    """Consecutive messages of one role as one message, with a blank line between them."""
+    kept: list[ChatMessage] = []
+    for message in adapted.messages:
+        if kept and kept[-1].role == message.role:
+            part = message.parts[0][1].part if message.parts else "history"
+            index = message.parts[0][1].index if message.parts else 0
+            joint = (_JOINT, Origin(part, "template", index))
+            kept[-1] = ChatMessage(message.role, (*kept[-1].parts, joint, *message.parts))
+        else:
+            kept.append(message)
+    count = len(adapted.messages) - len(kept)
+    if not count:
+        return adapted
+    messages = "message is" if count == 1 else "messages are"
+    note = (
+        "The chat template wants user and assistant to alternate: "
+        f"{count} {messages} joined to the one before, which has the same role."
+    )
+    return Adapted(tuple(kept), (*adapted.notes, note))
+
+
+def _started(adapted: Adapted) -> Adapted:
+    """With an empty user message in front of an assistant's that opens the conversation."""
+    system = tuple(message for message in adapted.messages[:1] if message.role == "system")
+    talk = adapted.messages[len(system) :]
+    if not talk or talk[0].role != "assistant":
+        return adapted
+    empty = ChatMessage("user", (("", Origin("history", "query", 0)),))
+    return Adapted((*system, empty, *talk), (*adapted.notes, STARTED))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much of each message is in a prompt.
+
+    Attributes:
+        missing: Places of messages of which nothing is there.
+        shortened: Places of those of which a part is missing that is not their thinking.
+        is_literal: Whether the template wrote Python's or JSON's form of a message in place of its text.
+    """
+
+    missing: frozenset[int]
+    shortened: frozenset[int]
+    is_literal: bool
+
+
+def kept_of(messages: Sequence[ChatMessage], shown: TracedRender, places: Sequence[int]) -> Kept:
+    """What of the messages is in a prompt. Blanks do not count.
+
+    Args:
+        messages: As the template was given them.
+        shown: What it wrote.
+        places: By the number of an origin, the place of its message; -1 for what belongs to none.
+    """
+    found: dict[int, list[str]] = {}
+    at, is_unknown = 0, False
+    for length, origin in shown.runs:
+        if origin is not None:
+            is_unknown = is_unknown or origin < 0
+            found.setdefault(places[origin] if origin >= 0 else -1, []).append(shown.text[at : at + length])
+        at += length
+    missing, shortened = set(), set()
+    for place, message in enumerate(messages):
+        wanted = message.text.strip()
+        text = "".join(found.get(place, ()))
+        if not wanted or (is_unknown and wanted in shown.text):
+            continue
+        if not text.strip():
+            missing.add(place)
+        elif _size(text) < min(_size(wanted), _size(without_thinking(wanted)) or _size(wanted)):
+            shortened.add(place)
+    said = "".join(message.text for message in messages)
+    is_literal = any(shown.text.count(sign) > said.count(sign) for sign in _REPEATED_PARTS)
+    return Kept(frozenset(missing), frozenset(shortened), is_literal)
+
+
+def _size(text: str) -> int:
+    return sum(not character.isspace() for character in text)
+
+
+def lost_notes(messages: Sequence[ChatMessage], kept: Kept) -> tuple[str, ...]:
+    """Sentences on what of the conversation the model does not see."""
+    notes: list[str] = []
+    for place in sorted(kept.missing | kept.shortened):
+        message = messages[place]
+        words = " ".join(message.text.split())
+        quoted = words if len(words) <= _QUOTED else words[: _QUOTED - 1] + "…"
+        number = sum(m.role == message.role for m in messages[: place + 1])
+        which = "the system text" if message.role == "system" else f"{message.role} message {number}"
+        what = which if place in kept.missing else f"part of {which}"
+        notes.append(f'The chat template leaves out {what} ("{quoted}"); the model does not see it.')
+    return tuple(notes)
