@@ -65,6 +65,8 @@ def _folded(adapted: Adapted) -> Adapted:
     if not adapted.messages or adapted.messages[0].role != "system":
         return adapted
     system, *rest = adapted.messages
+    if not system.text.strip():
+        return Adapted(tuple(rest), adapted.notes) if rest else adapted
     joint = (_JOINT, Origin("system", "template"))
     if rest and rest[0].role == "user":
         first = ChatMessage("user", (*system.parts, joint, *rest[0].parts))
@@ -105,63 +107,90 @@ def _started(adapted: Adapted) -> Adapted:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """One person's or model's text in a conversation: the message that it is in, its words and its origin."""
+
+    place: int
+    text: str
+    origin: Origin
+
+
+def said_in(messages: Sequence[ChatMessage]) -> tuple[Said, ...]:
+    """The texts of all messages, in order; a joined message holds several."""
+    return tuple(
+        Said(place, text, origin) for place, message in enumerate(messages) for text, origin in message.parts
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """How much of each message is in a prompt.
+    """How much of a conversation is in a prompt.
 
     Attributes:
-        missing: Places of messages of which nothing is there.
-        shortened: Places of those of which a part is missing that is not their thinking.
+        missing: Texts of which nothing is there.
+        shortened: Texts of which a part is missing that is not their thinking.
         is_literal: Whether the template wrote Python's or JSON's form of a message in place of its text.
     """
 
-    missing: frozenset[int]
-    shortened: frozenset[int]
+    missing: tuple[Said, ...]
+    shortened: tuple[Said, ...]
     is_literal: bool
 
 
-def kept_of(messages: Sequence[ChatMessage], shown: TracedRender, places: Sequence[int]) -> Kept:
-    """What of the messages is in a prompt. Blanks do not count.
+def kept_of(said: Sequence[Said], shown: TracedRender, first: int) -> Kept:
+    """What of a conversation is in a prompt. Blanks do not count.
 
     Args:
-        messages: As the template was given them.
-        shown: What it wrote.
-        places: By the number of an origin, the place of its message; -1 for what belongs to none.
+        said: The conversation's texts.
+        shown: What the template wrote.
+        first: The number of the origin of the first of them.
     """
     found: dict[int, list[str]] = {}
     at, is_unknown = 0, False
-    for length, origin in shown.runs:
-        if origin is not None:
-            is_unknown = is_unknown or origin < 0
-            found.setdefault(places[origin] if origin >= 0 else -1, []).append(shown.text[at : at + length])
+    for length, number in shown.runs:
+        if number is not None:
+            is_unknown = is_unknown or number < 0
+            found.setdefault(number, []).append(shown.text[at : at + length])
         at += length
-    missing, shortened = set(), set()
-    for place, message in enumerate(messages):
-        wanted = message.text.strip()
-        text = "".join(found.get(place, ()))
+    missing, shortened = [], []
+    for number, one in enumerate(said, first):
+        wanted = one.text.strip()
+        text = "".join(found.get(number, ()))
         if not wanted or (is_unknown and wanted in shown.text):
             continue
         if not text.strip():
-            missing.add(place)
+            missing.append(one)
         elif _size(text) < min(_size(wanted), _size(without_thinking(wanted)) or _size(wanted)):
-            shortened.add(place)
-    said = "".join(message.text for message in messages)
-    is_literal = any(shown.text.count(sign) > said.count(sign) for sign in _REPEATED_PARTS)
-    return Kept(frozenset(missing), frozenset(shortened), is_literal)
+            shortened.append(one)
+    whole = "".join(one.text for one in said)
+    is_literal = any(shown.text.count(sign) > whole.count(sign) for sign in _REPEATED_PARTS)
+    return Kept(tuple(missing), tuple(shortened), is_literal)
 
 
 def _size(text: str) -> int:
     return sum(not character.isspace() for character in text)
 
 
-def lost_notes(messages: Sequence[ChatMessage], kept: Kept) -> tuple[str, ...]:
+def lost_notes(said: Sequence[Said], kept: Kept) -> tuple[str, ...]:
     """Sentences on what of the conversation the model does not see."""
     notes: list[str] = []
-    for place in sorted(kept.missing | kept.shortened):
-        message = messages[place]
-        words = " ".join(message.text.split())
+    for one in said:
+        if one not in kept.missing and one not in kept.shortened:
+            continue
+        words = " ".join(one.text.split())
         quoted = words if len(words) <= _QUOTED else words[: _QUOTED - 1] + "…"
-        number = sum(m.role == message.role for m in messages[: place + 1])
-        which = "the system text" if message.role == "system" else f"{message.role} message {number}"
-        what = which if place in kept.missing else f"part of {which}"
+        what = _name(said, one)
+        what = what if one in kept.missing else f"part of {what}"
         notes.append(f'The chat template leaves out {what} ("{quoted}"); the model does not see it.')
     return tuple(notes)
+
+
+def _name(said: Sequence[Said], one: Said) -> str:
+    part, field = one.origin.part, one.origin.field
+    if field == "system":
+        return "the system text"
+    if part == "example":
+        return f"the {field} of example {one.origin.index + 1}"
+    before = said[: said.index(one) + 1]
+    number = sum(s.origin.field == field and s.origin.part != "example" for s in before)
+    return f"{'user' if field == 'query' else 'assistant'} message {number}"

@@ -15,7 +15,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from playground.errors import TemplateError
-from playground.prompts.adapting import Adapted, ChatMessage, Kept, adaptations, kept_of, lost_notes
+from playground.prompts.adapting import (
+    Adapted,
+    ChatMessage,
+    Kept,
+    Said,
+    adaptations,
+    kept_of,
+    lost_notes,
+    said_in,
+)
 from playground.prompts.render import exchanges
 from playground.prompts.template_process import RenderError, TracedRender, template_process, traced
 from playground.prompts.thinking import is_opened_by, markers_of
@@ -35,8 +44,8 @@ from playground.types import (
 _NOT_TRACED = (
     "The chat template changes messages in a way that cannot be followed: no control token is parsed."
 )
-_OPTION = 0
-"""Number of the origin of options' texts; messages are numbered from 1."""
+_OPTION, _FIRST = 0, 1
+"""Numbers of origins: of the texts of options, and of the first text of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +57,14 @@ class Sent:
         text: The prompt.
         pieces: The same, by origin.
         notes: What was adapted or left out: sentences for people.
+        tools: None, or the empty list for a template that fails without a list.
     """
 
     messages: tuple[dict[str, object], ...]
     text: str
     pieces: tuple[Piece, ...]
     notes: tuple[str, ...]
+    tools: tuple[()] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,7 @@ class ChatTemplateRenderer:
         said, _ = exchanges(messages)
         chat: list[ChatMessage] = []
         system = self.system if said is None else said
-        if system:
+        if system or said is not None:
             chat.append(ChatMessage("system", ((system, Origin("system", "system")),)))
         for i, example in enumerate(self.examples):
             if example.enabled:
@@ -124,7 +135,8 @@ class ChatTemplateRenderer:
             chat.append(ChatMessage(message.role, ((message.content, origin),)))
         if not chat:
             return Sent((), "", (), ())
-        return self._sent(chat, opens=_opens(messages))
+        sent = self._sent(chat, opens=_opens(messages))
+        return replace(sent, notes=(*_system_notes(messages), *sent.notes))
 
     def _sent(self, chat: Sequence[ChatMessage], *, opens: bool) -> Sent:
         """The first way of putting the messages that loses none; otherwise the one that loses the fewest.
@@ -149,31 +161,37 @@ class ChatTemplateRenderer:
 
     def _tries(self, adapted: Adapted, *, opens: bool) -> Iterator[_Written | RenderError]:
         """Contents as texts; where a message is missing then, all as typed parts, then only those missing."""
-        first = self._try(adapted, frozenset(), opens=opens)
+        tools: tuple[()] | None = None
+        first = self._try(adapted, frozenset(), opens=opens, tools=tools)
+        if isinstance(first, RenderError) and first.kind == "failed":
+            # Templates for tools loop over them without looking whether there are any.
+            other = self._try(adapted, frozenset(), opens=opens, tools=())
+            if isinstance(other, _Written):
+                first, tools = other, ()
         yield first
         everyone = frozenset(range(len(adapted.messages)))
         users = frozenset(i for i in everyone if adapted.messages[i].role == "user")
-        wanting = users if isinstance(first, RenderError) else first.kept.missing
+        wanting = users if isinstance(first, RenderError) else frozenset(s.place for s in first.kept.missing)
         for typed in dict.fromkeys((everyone, wanting)):
-            outcome = self._try(adapted, typed, opens=opens)
+            outcome = self._try(adapted, typed, opens=opens, tools=tools)
             if isinstance(outcome, RenderError) or not outcome.kept.is_literal:
                 yield outcome
 
-    def _try(self, adapted: Adapted, typed: frozenset[int], *, opens: bool) -> _Written | RenderError:
+    def _try(
+        self, adapted: Adapted, typed: frozenset[int], *, opens: bool, tools: tuple[()] | None
+    ) -> _Written | RenderError:
         """One render.
 
         Raises:
             TemplateError: No other way of putting the messages would help.
         """
-        places, origins = [-1], [Origin("turn", "template")]
+        said = said_in(adapted.messages)
+        parts: list[list[tuple[str, int]]] = [[] for _ in adapted.messages]
+        for number, one in enumerate(said, _FIRST):
+            parts[one.place].append((one.text, number))
         contents: list[object] = []
-        for place, message in enumerate(adapted.messages):
-            parts: list[tuple[str, int]] = []
-            for text, origin in message.parts:
-                parts.append((text, len(origins)))
-                origins.append(origin)
-                places.append(place)
-            content = traced(*parts)
+        for place, texts in enumerate(parts):
+            content = traced(*texts)
             contents.append([{"type": "text", "text": content}] if place in typed else content)
         variables = _variables(self.bos, self.eos, self.options) | {
             "messages": [
@@ -181,6 +199,8 @@ class ChatTemplateRenderer:
                 for message, content in zip(adapted.messages, contents, strict=True)
             ],
             "add_generation_prompt": opens,
+            "tools": tools,
+            "documents": tools,
         }
         try:
             shown = template_process().render_traced(self.source, variables)
@@ -188,7 +208,7 @@ class ChatTemplateRenderer:
             if error.kind in ("syntax", "limit"):
                 raise TemplateError(_advice(error)) from error
             return error
-        return _Written(adapted, typed, shown, tuple(origins), kept_of(adapted.messages, shown, places))
+        return _Written(adapted, typed, tools, shown, said, kept_of(said, shown, _FIRST))
 
     def _stops(self) -> tuple[StopRule, ...]:
         """What the template itself writes behind an assistant's message, on that message's line."""
@@ -198,18 +218,19 @@ class ChatTemplateRenderer:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """One render: what was given in which form, what came of it, and the origins by their numbers."""
+    """One render: what was given in which form, and what came of it."""
 
     adapted: Adapted
     typed: frozenset[int]
+    tools: tuple[()] | None
     shown: TracedRender
-    origins: tuple[Origin, ...]
+    said: tuple[Said, ...]
     kept: Kept
 
     def as_sent(self) -> Sent:
         """The same for whoever sends it."""
         messages = self.adapted.messages
-        notes = (*self.adapted.notes, *lost_notes(messages, self.kept))
+        notes = (*self.adapted.notes, *lost_notes(self.said, self.kept))
         if any(origin == -1 for _, origin in self.shown.runs):
             notes = (*notes, _NOT_TRACED)
         given: tuple[dict[str, object], ...] = tuple(
@@ -219,14 +240,16 @@ class _Written:
             }
             for i, message in enumerate(messages)
         )
-        return Sent(given, self.shown.text, _pieces(self.shown, self.origins), notes)
+        return Sent(
+            given, self.shown.text, _pieces(self.shown, [one.origin for one in self.said]), notes, self.tools
+        )
 
 
 def _variables(bos: str, eos: str, options: Sequence[tuple[str, OptionValue]]) -> dict[str, object]:
     given: dict[str, object] = {
         name: traced((v, _OPTION)) if isinstance(v, str) else v for name, v in options
     }
-    return {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None, **given}
+    return {"bos_token": bos, "eos_token": eos, **given}
 
 
 @lru_cache(maxsize=64)
@@ -262,6 +285,14 @@ def _opens(messages: Sequence[Message]) -> bool:
     return bool(talk) and talk[-1].role == "user"
 
 
+def _system_notes(messages: Sequence[Message]) -> tuple[str, ...]:
+    """What is said where the system messages of a conversation are not one at its start."""
+    places = [i for i, message in enumerate(messages) if message.role == "system"]
+    if len(places) > 1:
+        return (f"The {len(places)} system messages are put together at the start of the conversation.",)
+    return ("The system message is moved to the start of the conversation.",) if places[:1] > [0] else ()
+
+
 def _talk_origins(talk: Sequence[Message]) -> list[Origin]:
     """The origin of each message of a conversation: finished turns are history, the last question is open."""
     origins: list[Origin] = []
@@ -285,10 +316,10 @@ def _pieces(shown: TracedRender, origins: Sequence[Origin]) -> tuple[Piece, ...]
     for length, number in reversed(shown.runs):
         text = shown.text[at - length : at]
         at -= length
-        if number is None or number < 0:
+        if number is None or number < _FIRST:
             origin = Origin(owner.part, "template", owner.index)
         else:
-            origin = owner = origins[number]
+            origin = owner = origins[number - _FIRST]
         pieces.append(Piece(text, origin, parse_special=number is None))
     pieces.reverse()
     return _with_last_owner(pieces)
@@ -314,5 +345,5 @@ def _advice(error: RenderError) -> str:
         "limit": f"The model's chat template was stopped: {said}. "
         "Use the model as a base model with a preset's template, or another conversion of the model.",
         "failed": f"The model's chat template fails on this conversation: {said}. "
-        "Use the model as a base model with a preset's template, or another conversion of the model.",
+        "Give what it lacks as a template option, or use the model as a base model with a preset's template.",
     }[error.kind]

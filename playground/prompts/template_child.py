@@ -114,9 +114,12 @@ def _rendered(asked: dict[str, Any], compiler: Compiler, most: int) -> dict[str,
     text = "".join(_written(compiler.compiled(source, traced=False), bare, most))
     if first_origin(variables) is None:
         return {"text": text, "runs": None}
+    unknown = {"text": text, "runs": [[len(text), -1]]}
+    if not compiler.is_traceable(source):
+        return unknown
     traced = joined(_written(compiler.compiled(source, traced=True), variables, most))
     # What is sent is the plain text. Where the traced one should differ, no origin is claimed.
-    return {"text": text, "runs": runs(traced) if plain(traced) == text else [[len(text), -1]]}
+    return {"text": text, "runs": runs(traced)} if plain(traced) == text else unknown
 
 
 def _written(template: Template, variables: dict[str, Any], most: int) -> list[str]:

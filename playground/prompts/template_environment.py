@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import operator
+import re
 import types
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jinja2 import Template, TemplateError, nodes
+from jinja2 import Template, TemplateError, Undefined, nodes
 from jinja2.compiler import CodeGenerator
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
@@ -42,9 +43,12 @@ if TYPE_CHECKING:
 _PASSING_FILTERS = frozenset((
     "abs", "attr", "batch", "capitalize", "count", "d", "default", "dictsort", "first", "float",
     "groupby", "int", "items", "last", "length", "list", "lower", "map", "max", "min", "random",
-    "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "slice", "sort",
+    "reject", "rejectattr", "reverse", "round", "select", "selectattr", "slice", "sort",
     "sum", "trim", "unique", "upper", "wordcount",
 ))  # fmt: skip
+
+
+_AUTOESCAPE = re.compile(r"\{%[-+]?\s*autoescape\b")
 
 
 class GenerationTag(Extension):
@@ -153,8 +157,24 @@ class _TracedCode(CodeGenerator):
 
 
 def _text(value: Any) -> str:
-    """``str`` that keeps origins, also of texts inside lists and mappings."""
-    return value if isinstance(value, TracedText) else str(traced_result(str, value))
+    """``str`` that keeps origins, also of texts inside lists and mappings.
+
+    What other objects hold cannot be seen; as text they count as a person's.
+    """
+    if isinstance(value, str):
+        return value
+    if _is_open(value):
+        return str(traced_result(str, value))
+    return TracedText(str(value))
+
+
+def _is_open(value: Any) -> bool:
+    """Whether a value's text holds nothing but what can be seen in it."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(map(_is_open, value))
+    if isinstance(value, dict):
+        return all(map(_is_open, value.keys())) and all(map(_is_open, value.values()))
+    return value is None or isinstance(value, (str, int, float, Undefined))
 
 
 def _concatenated(values: Iterable[Any]) -> str:
@@ -173,7 +193,7 @@ class TracedEnvironment(PlainEnvironment):
     def __init__(self, clock: Clock) -> None:
         """With filters that keep origins."""
         super().__init__(clock)
-        self.finalize = _finalized
+        self.finalize = _text
         self.globals["strftime_now"] = lambda pattern: traced_result(clock.strftime, pattern)
         for name, function in self.filters.items():
             if name not in _PASSING_FILTERS:
@@ -181,6 +201,7 @@ class TracedEnvironment(PlainEnvironment):
         self.filters |= {
             "tojson": _traced_tojson,
             "join": _join,
+            "replace": _replace,
             "string": _text,
             "safe": _text,
             "escape": _escape,
@@ -224,10 +245,6 @@ class TracedEnvironment(PlainEnvironment):
         return lambda *values, **named: traced_result(wrapped, *values, beside=beside, **named)
 
 
-def _finalized(value: Any) -> Any:
-    return value if isinstance(value, str) else traced_result(str, value) if first_origin(value) else value
-
-
 def _tracing(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def filtered(*values: Any, **named: Any) -> Any:
@@ -245,6 +262,12 @@ def _join(values: Iterable[Any], d: str = "", attribute: str | int | None = None
     for part in parts:
         woven += [d, part]
     return _concatenated(woven[1:])
+
+
+def _replace(text: Any, old: Any, new: Any, count: int | None = None) -> str:
+    """Jinja's ``replace`` with origins."""
+    text, left = _text(text), -1 if count is None else count
+    return TracedText(text, origins_of(text)).replace(_text(old), _text(new), left)
 
 
 def _attribute(value: Any, path: str | int) -> Any:
@@ -285,3 +308,8 @@ class Compiler:
             jinja2.TemplateError: It cannot be parsed.
         """
         return self._traced(source) if traced else self._plain(source)
+
+    @staticmethod
+    def is_traceable(source: str) -> bool:
+        """Whether origins are kept; escaping of all that is written goes past what keeps them."""
+        return _AUTOESCAPE.search(source) is None

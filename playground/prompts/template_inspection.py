@@ -15,7 +15,7 @@ from jinja2 import Environment, meta, nodes
 # What every render is given, or what no person writes by hand.
 _GIVEN = frozenset((
     "add_generation_prompt", "available_tools", "builtin_tools", "citations", "controls",
-    "custom_tools", "documents", "functions", "image_token", "message", "messages", "raise_exception",
+    "custom_tools", "documents", "image_token", "message", "messages", "raise_exception",
     "strftime_now", "tool_definitions", "tools",
 ))  # fmt: skip
 # What publishers document where a template only writes the value down (OpenAI's gpt-oss model card).

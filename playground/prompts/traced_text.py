@@ -270,7 +270,10 @@ def runs(text: str) -> list[tuple[int, int | None]]:
 
 
 def first_origin(*values: object) -> str | None:
-    """The origin of the first character of a person's text in any of the values; None if there is none."""
+    """The origin of the first character of a person's text in any of the values; None if there is none.
+
+    Bytes count as a person's: only messages are ever encoded.
+    """
     for value in values:
         if isinstance(value, TracedText):
             for origin in value._origins:
@@ -280,6 +283,8 @@ def first_origin(*values: object) -> str | None:
             found = first_origin(*value.keys(), *value.values())
             if found:
                 return found
+        elif isinstance(value, (bytes, bytearray)):
+            return UNKNOWN
         elif isinstance(value, (list, tuple, set, frozenset)):
             found = first_origin(*value)
             if found:
@@ -287,24 +292,30 @@ def first_origin(*values: object) -> str | None:
     return None
 
 
-def marked(value: Any) -> Any:
-    """The value with each character of a person's text replaced by its origin's own character."""
+def marked(text: TracedText) -> str:
+    """The text with each character of a person's replaced by its origin's own character."""
+    return "".join(c if o == TEMPLATE else o for c, o in zip(plain(text), origins_of(text), strict=True))
+
+
+def _each(value: Any, change: Callable[[TracedText], str]) -> Any:
+    """The value with its traced texts changed to ordinary ones, also inside lists and mappings."""
     if isinstance(value, TracedText):
-        return "".join(
-            c if o == TEMPLATE else o for c, o in zip(plain(value), origins_of(value), strict=True)
-        )
-    if isinstance(value, Mapping):
-        return {marked(key): marked(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)([marked(item) for item in value])
+        return change(value)
+    if isinstance(value, (bytes, bytearray)) and change is marked:
+        return bytes(len(value))
+    if isinstance(value, dict):
+        return {_each(key, change): _each(item, change) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return type(value)([_each(item, change) for item in value])
     return value
 
 
 def traced_result(function: Callable[..., Any], *values: Any, beside: object = None, **named: Any) -> Any:
     """What a function of ordinary texts gives for traced ones, with its origins.
 
-    The function is called again with marks in place of every person's text. Where the two results are of the
-    same length and differ only by marks, these tell the origins. Otherwise all of it is a person's.
+    The function is given ordinary texts, since it could lose the origins of a part of a traced one on its
+    way. It is called again with marks in place of every person's text. Where the two results are of the same
+    length and differ only by marks, these tell the origins. Otherwise all of it is a person's.
 
     Args:
         function: Has no effect besides its result.
@@ -312,12 +323,14 @@ def traced_result(function: Callable[..., Any], *values: Any, beside: object = N
         **named: Its named arguments.
         beside: A further value that a person's text may have come from.
     """
-    result = function(*values, **named)
     origin = first_origin(values, named, beside)
-    if not isinstance(result, str) or isinstance(result, TracedText) or origin is None:
+    if origin is None:
+        return function(*values, **named)
+    result = function(*_each(values, plain), **_each(named, plain))
+    if not isinstance(result, str):
         return result
     try:
-        shown = function(*(marked(value) for value in values), **{k: marked(v) for k, v in named.items()})
+        shown = function(*_each(values, marked), **_each(named, marked))
     except Exception:  # noqa: BLE001  (a mark may be refused where the text was not)
         shown = None
     text = plain(result)
