@@ -128,6 +128,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         shift,
         space,
         talk,
+        templates,
     )
 
     given = list(sys.argv[1:] if arguments is None else arguments)

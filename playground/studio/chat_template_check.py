@@ -125,6 +125,9 @@ def check_source(
         except TemplateError as error:
             first_refusal = first_refusal or str(error)
             result = replace(result, refused=result.refused + 1)
+            if _takes(reference, source, talk):
+                fault = f"{talk.name}: it is refused, although the reference takes it ({error})"
+                result = replace(result, faults=(*result.faults, fault))
             continue
         except PlaygroundError as error:
             faults, prompt = [str(error)], Prompt(())
@@ -138,6 +141,19 @@ def check_source(
     if result.refused == result.tried:
         return replace(result, faults=(f"no conversation can be rendered: {first_refusal}",))
     return result
+
+
+def _takes(reference: Reference | None, source: str, talk: Talk) -> bool:
+    """Whether the reference renders a conversation as it is."""
+    if reference is None:
+        return False
+    plain = [{"role": m.role, "content": m.content} for m in talk.messages]
+    variables = {"bos_token": BOS, "eos_token": EOS, "tools": None, "documents": None}
+    try:
+        reference(source, plain, talk.messages[-1].role == "user", variables)
+    except TemplateError:
+        return False
+    return True
 
 
 def _check(
