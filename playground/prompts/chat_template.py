@@ -338,12 +338,13 @@ def _with_last_owner(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 def _advice(error: RenderError) -> str:
     """What happened, and what to do about it, by whose decision it was."""
     said = str(error).rstrip(".")
-    return {
-        "syntax": f"The model's chat template cannot be parsed ({said}). "
-        "Use the model as a base model with a preset's template, or another conversion of the model.",
-        "refused": f"The model's chat template refuses this conversation: {said}.",
-        "limit": f"The model's chat template was stopped: {said}. "
-        "Use the model as a base model with a preset's template, or another conversion of the model.",
-        "failed": f"The model's chat template fails on this conversation: {said}. "
-        "Give what it lacks as a template option, or use the model as a base model with a preset's template.",
-    }[error.kind]
+    other = "Use the model as a base model with a preset's template, or another conversion of the model."
+    if error.kind == "refused":
+        return f"The model's chat template refuses this conversation: {said}."
+    if error.kind == "syntax":
+        return f"The model's chat template cannot be parsed ({said}). {other}"
+    if error.kind == "limit":
+        return f"The model's chat template was stopped: {said}. {other}"
+    if "is undefined" in said:
+        other = "Give what it lacks as a template option, or use the model as a base model with a preset."
+    return f"The model's chat template fails on this conversation: {said}. {other}"
