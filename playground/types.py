@@ -263,7 +263,7 @@ class Reply:
             context was full.
         thinking_chars: How many characters at the start of ``text`` are thinking, markers and the white
             space behind them included.
-        thinking_tokens: How many of ``tokens`` start in it.
+        thinking_tokens: How many of ``tokens`` lie wholly in it.
         thinking_open: Whether the answer ended inside its thinking.
     """
 

@@ -32,6 +32,7 @@ from playground.experiments.run_files import (
     read_plan,
     write_manifest,
 )
+from playground.prompts.thinking import with_thinking
 from playground.types import Message, Prompt, SamplingParams
 
 BATCH = 128
@@ -280,7 +281,8 @@ class Run:
                 raise _Unanswered("An earlier turn was not answered.")
             messages += [
                 Message("user", question.turns[earlier].query),
-                Message("assistant", said.text),
+                # The model's own template decides what of its past thinking it is shown.
+                Message("assistant", said.thinking + said.text),
             ]
         messages.append(Message("user", question.turns[turn].query))
         return messages
@@ -300,7 +302,7 @@ class Run:
                     engine, requests, [job.prompt.lead for job in jobs], cancel=self.cancel
                 ):
                     job = waiting.pop(done.index)
-                    reply = done.reply
+                    reply = with_thinking(done.reply, job.prompt)
                     if reply.finish_reason == "cancelled":
                         continue
                     if reply.finish_reason == "error" and not last:
@@ -309,12 +311,13 @@ class Run:
                     usage = reply.usage
                     self._keep(
                         Answer(
-                            spec.name, job.question.id, job.turn, job.sample, reply.text, reply.finish_reason,
-                            done.seed, done.stop,
+                            spec.name, job.question.id, job.turn, job.sample, reply.answer,
+                            reply.finish_reason, done.seed, done.stop,
                             # A full context is a shorter answer, not a missing one.
                             reply.error if reply.finish_reason == "error" else None,
                             job.prompt.dropped_turns, usage.prompt_tokens, usage.cached_tokens,
                             usage.completion_tokens, round(usage.prefill_s, 4), round(usage.decode_s, 4),
+                            reply.thinking, reply.thinking_tokens, reply.thinking_open,
                         )
                     )  # fmt: skip
             except EngineDiedError:

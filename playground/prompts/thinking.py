@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from playground.types import ThinkingMarkers, Token
+from playground.types import Prompt, Reply, ThinkingMarkers, Token
 
 THINK = ThinkingMarkers("<think>", "</think>")
 KNOWN = (
@@ -32,6 +32,7 @@ KNOWN = (
 SENTENCES = (ThinkingMarkers("Here is my thought process:", "Here is my response:"),)
 """Markers that are ordinary text, which count only for a model whose template knows them."""
 _TAG = re.compile(r"</([A-Za-z_:.-]*(?:think|thought|reason)[A-Za-z_:.-]*)>")
+_OPENING_TAG = re.compile(r"\s*<([A-Za-z_:.-]*(?:think|thought|reason)[A-Za-z_:.-]*)>")
 _CHANNEL = "<|channel|>"
 
 
@@ -74,17 +75,25 @@ def is_opened_by(prompt: str, markers: Sequence[ThinkingMarkers]) -> bool:
 
 
 def find_thinking(
-    text: str, markers: Sequence[ThinkingMarkers] = KNOWN, *, opened: bool = False, more: bool = False
+    text: str,
+    markers: Sequence[ThinkingMarkers] | None = None,
+    *,
+    opened: bool = False,
+    more: bool = False,
 ) -> Thinking:
     """The thinking at the start of an answer, finished or not.
 
     Args:
         text: What the model wrote.
-        markers: Those that may enclose it.
+        markers: Those that may enclose it; by default those of all known models, and any tag named
+            for thinking.
         opened: Whether the prompt has opened it already.
         more: Whether the text is still growing: then a text that could become an opening marker counts as
             thinking that is not finished.
     """
+    if markers is None:
+        tag = _OPENING_TAG.match(text)
+        markers = (*KNOWN, ThinkingMarkers(f"<{tag[1]}>", f"</{tag[1]}>")) if tag else KNOWN
     end = 0
     inside = opened and bool(markers)
     while True:
@@ -107,16 +116,55 @@ def find_thinking(
         inside = False
 
 
+class ThinkingWatch:
+    """Follows a growing answer and tells how much of it is thinking; not for several threads.
+
+    Args:
+        prompt: What is being answered: it names the markers, and whether it opens the thinking itself.
+    """
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._markers = prompt.thinking
+        self._opened = prompt.thinks
+        self._text = ""
+        self._found = Thinking()
+        self._settled = not prompt.thinking
+
+    def add(self, text: str) -> int:
+        """Characters of thinking at the start of all of the answer so far, which now ends with ``text``."""
+        if not self._settled:
+            self._text += text
+            self._found = find_thinking(self._text, self._markers, opened=self._opened, more=True)
+            # What follows the thinking's end, or is no marker, cannot become thinking any more.
+            self._settled = not self._found.is_open and len(self._text) > self._found.end
+        return self._found.end
+
+
+def with_thinking(reply: Reply, prompt: Prompt) -> Reply:
+    """The reply with its thinking told apart, by the markers that its prompt names."""
+    found = find_thinking(reply.text, prompt.thinking, opened=prompt.thinks)
+    if not found.end:
+        return reply
+    count = tokens_within(reply.tokens, reply.text[: found.end])
+    return replace(reply, thinking_chars=found.end, thinking_tokens=count, thinking_open=found.is_open)
+
+
+def marked_text(reply: Reply, prompt: Prompt) -> str:
+    """All that was written, with an opening marker also where that was the prompt's; for a record."""
+    opens = prompt.thinks and not any(reply.text.lstrip().startswith(m.open) for m in prompt.thinking)
+    return f"{prompt.thinking[0].open}\n{reply.text}" if opens else reply.text
+
+
 def without_thinking(text: str) -> str:
     """What an answer says to the person, whichever model wrote it; empty where it is all thinking."""
     return text[find_thinking(text).end :]
 
 
-def tokens_before(tokens: Sequence[Token], text: str) -> int:
-    """How many tokens start within the first characters that ``text`` holds."""
+def tokens_within(tokens: Sequence[Token], text: str) -> int:
+    """How many tokens lie wholly within the first characters that ``text`` holds."""
     size, at = len(text.encode()), 0
     for count, token in enumerate(tokens):
-        if at >= size:
-            return count
         at += len(token.bytes)
+        if at > size:
+            return count
     return len(tokens)

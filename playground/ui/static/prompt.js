@@ -37,6 +37,7 @@ export function promptSwitch() {
 
 export function promptView(side) {
   const facts = h('p.prompt-facts');
+  const notes = h('ul.prompt-notes', { hidden: true, 'aria-label': t('prompt.notes') });
   const trouble = h('p.problem', { role: 'alert', hidden: true });
   const text = h('pre.prompt-text', { role: 'group', tabIndex: 0, 'aria-label': t('prompt.label', { side: letterOf(side) }) });
   const scroll = h('div.pane-scroll', {}, text);
@@ -47,7 +48,7 @@ export function promptView(side) {
     menuItem(t('prompt.copy_curl'), () => copyAs('curl'), { class: 'needs-model', title: t('prompt.copy_curl.hint') }),
   ]);
   const head = h('div.prompt-head', {}, facts, copy.button, copy.list);
-  const element = h('div.prompt', { hidden: true }, trouble, head, scroll, readout);
+  const element = h('div.prompt', { hidden: true }, trouble, head, notes, scroll, readout);
   let drawn = '';
   let tokens = null;
   let chunks = [];
@@ -67,6 +68,8 @@ export function promptView(side) {
     trouble.hidden = !(now?.error || now?.tokens?.error);
     fill(trouble, now?.error || now?.tokens?.error || '');
     copy.button.hidden = !now?.pieces;
+    notes.hidden = !now?.notes?.length;
+    fill(notes, (now?.notes ?? []).map((note) => h('li', {}, note)));
     for (const item of copy.list.querySelectorAll('.needs-model')) item.disabled = !now?.counts;
     if (!now?.pieces) {
       fill(facts, now?.waiting ? t('prompt.waiting') : '');

@@ -103,13 +103,14 @@ function onLine(line) {
     live.state = 'reading';
     live.promptTokens = line.prompt_tokens;
     live.reply.dropped_turns = line.dropped_turns;
+    if (line.notes?.length) live.reply.notes = line.notes;
     tell(line.side, 'start', live);
   } else if (line.at === 'text') {
     takeRows(live.reply, line.rows);
-    write(line.side, live, line.text, live.tokens + line.tokens);
+    write(line.side, live, line.text, live.tokens + line.tokens, line.thinking_chars);
   } else if (line.at === 'all') {
     takeRows(live.reply, line.rows, true);
-    write(line.side, live, line.text.slice(live.reply.text.length), line.tokens);
+    write(line.side, live, line.text.slice(live.reply.text.length), line.tokens, line.thinking_chars);
   } else if (line.at === 'end') {
     end(line.side, line.reply);
   } else if (line.at === 'cut') {
@@ -117,11 +118,12 @@ function onLine(line) {
   }
 }
 
-function write(side, live, text, tokens) {
+function write(side, live, text, tokens, thinking = 0) {
   live.state = 'writing';
   live.firstAt ||= performance.now();
   live.tokens = tokens;
   live.reply.text += text;
+  if (thinking || live.reply.thinking_chars) live.reply.thinking_chars = thinking;
   if (text) tell(side, 'text', live, text);
   save();
 }

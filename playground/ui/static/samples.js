@@ -1,6 +1,6 @@
 // Several answers to one question, side by side: how they differ, which is likeliest, and one of them kept.
 
-import { addAnswer } from './answers.js';
+import { addAnswer, saidBy } from './answers.js';
 import { complain } from './dialogs.js';
 import { fill, h } from './dom.js';
 import { heatOf, openTurn } from './lens.js';
@@ -48,10 +48,10 @@ export function openSamples(turn, sideId) {
     for (const group of wanted) {
       await drawOne(group);
       if (closed) return;
-      const texts = group.samples.filter(({ text }) => text).map(({ text }) => text);
+      const texts = group.samples.map(saidBy).filter(Boolean);
       try {
         group.figures = texts.length > 1 ? await call('diversity', { texts }) : null;
-        group.samples.filter(({ text }) => text).forEach((sample, i) => (sample.agreement = group.figures?.agreement[i]));
+        group.samples.filter(saidBy).forEach((sample, i) => (sample.agreement = group.figures?.agreement[i]));
       } catch (error) {
         complain(error);
       }
@@ -71,7 +71,7 @@ export function openSamples(turn, sideId) {
     problem.hidden = true;
     judgeRow.classList.add('busy');
     try {
-      const verdicts = await call('judge_answers', { model, question: turn.query, texts: open.map(({ text }) => text) });
+      const verdicts = await call('judge_answers', { model, question: turn.query, texts: open.map(saidBy) });
       open.forEach((sample, i) => Object.assign(sample, { judge: model, verdict: verdicts[i] }));
     } catch (error) {
       fill(problem, error.message);
@@ -113,6 +113,7 @@ export function openSamples(turn, sideId) {
           if (!sample) return;
           if (line.at === 'text' || line.at === 'all') {
             sample.text += line.at === 'all' ? line.text.slice(sample.text.length) : line.text;
+            sample.thinking_chars = line.thinking_chars;
             takeRows(sample, line.rows, line.at === 'all');
           } else if (line.at === 'end' || line.at === 'cut') {
             Object.assign(sample, line.reply ?? { finish_reason: line.finish_reason, error: line.error }, { ended: true });
@@ -143,7 +144,7 @@ export function openSamples(turn, sideId) {
   function card(group, sample) {
     const means = meansOf(sample.rows);
     const body = h('div.answer.lens', { tabIndex: 0, role: 'group', 'aria-label': t('lens.tokens') });
-    body.append(...(hasTokens(sample) ? painter((row) => `lens-token ${heatOf(row, 'probability')}`).add(sample.rows) : [sample.text]));
+    body.append(...(hasTokens(sample) ? painter((row) => `lens-token ${heatOf(row, 'probability')}`).add(sample.rows) : [saidBy(sample)]));
     noted.set(body, sample);
     inspectable(body, () => ({ reply: sample }));
     const facts = [
@@ -163,9 +164,10 @@ export function openSamples(turn, sideId) {
     );
   }
 
-  function keepOne(group, { text, rows, finish_reason, usage, seed, first_token_s, error }) {
+  function keepOne(group, { text, rows, finish_reason, usage, seed, first_token_s, error, thinking_chars, thinking_tokens, thinking_open }) {
     const { id, model } = group.side;
-    addAnswer(turn, id, { text, rows, finish_reason, error, usage, seed, first_token_s, model });
+    const thinking = { thinking_chars, thinking_tokens, thinking_open };
+    addAnswer(turn, id, { text, rows, finish_reason, error, usage, seed, first_token_s, model, ...thinking });
     touch('conversation');
     dialog.close();
   }
