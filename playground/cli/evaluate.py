@@ -41,6 +41,7 @@ def evaluate(
     k: Annotated[int, typer.Option(min=1, help="Examples to retrieve.")] = 3,
     samples: Annotated[int, typer.Option(min=1, help="Answers to each question.")] = 1,
     max_tokens: shared.MaxTokens = None,
+    template_option: shared.TemplateOptions = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="The same floats whatever else runs; slower.")
     ] = False,
@@ -64,6 +65,7 @@ def evaluate(
             seed,
             samples,
             exact,
+            template_option or (),
         )
         return evaluation(
             workbench,

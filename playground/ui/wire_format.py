@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from playground.chat.compare import SideDelta, SideEvent, SideFinished, SideStarted
+from playground.services import SideSpec
 from playground.types import Prompt, Reply
 from playground.ui.token_rows import token_rows
 
@@ -26,11 +27,19 @@ class Incoming(BaseModel):
 
 
 class SideIn(Incoming):
-    """One side: an id that the conversation's replies go by, a model, and a preset (``@draft``, ``none``)."""
+    """One side: an id that the conversation's replies go by, a model, and a preset (``@draft``, ``none``).
+
+    ``options`` are named arguments of the model's chat template.
+    """
 
     id: Annotated[str, Field(pattern=r"^\w{1,20}$")]
     model: str
     preset: str
+    options: Annotated[dict[str, bool | int | float | str], Field(max_length=50)] = {}
+
+    def spec(self) -> SideSpec:
+        """The side as the workbench takes it."""
+        return SideSpec(self.model, self.preset, tuple(self.options.items()))
 
 
 class PreviewIn(Incoming):

@@ -12,7 +12,7 @@ from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel
 from playground.experiments.diversity import agreement, diversity
 from playground.presets.preset import Preset
-from playground.services import SideSpec, Workbench
+from playground.services import Workbench
 from playground.services.judging import judge_answers
 from playground.services.lens import TOP, sample_answers, score_answer
 from playground.ui.api.binding import Call, Stream
@@ -86,7 +86,7 @@ class TokenCalls:
         scores = score_answer(
             self._bench,
             query.side.id,
-            SideSpec(query.side.model, query.side.preset),
+            query.side.spec(),
             Preset.checked(query.draft),
             Conversation.from_json(query.conversation),
             query.text,
@@ -98,7 +98,7 @@ class TokenCalls:
         return sample_answers(
             self._bench,
             query.side.id,
-            SideSpec(query.side.model, query.side.preset),
+            query.side.spec(),
             Preset.checked(query.draft),
             Conversation.from_json(query.conversation),
             query.side_ids(),

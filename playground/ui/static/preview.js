@@ -2,6 +2,7 @@
 
 import { debounce } from './dom.js';
 import { current } from './run.js';
+import { sideAsked } from './sides.js';
 import { offers } from './space.js';
 import { server, session, on, touch } from './store.js';
 import { Refusal, call } from './wire.js';
@@ -18,7 +19,7 @@ async function ask() {
     return;
   }
   const body = {
-    sides: session.sides,
+    sides: session.sides.map(sideAsked),
     draft: session.draft,
     conversation: JSON.stringify(session.conversation),
     text: session.composer,
@@ -60,7 +61,7 @@ let warmed = '';
 async function warm() {
   if (!session.draft || current || !offers('warm')) return;
   const body = {
-    sides: session.sides,
+    sides: session.sides.map(sideAsked),
     draft: session.draft,
     conversation: JSON.stringify(session.conversation),
   };

@@ -4,7 +4,7 @@ import { complain, notice } from './dialogs.js';
 import { fill, h } from './dom.js';
 import { menu, menuItem } from './menu.js';
 import { boxOf, hex, readTokens, tokenAt, tokenBoxes } from './prompt_tokens.js';
-import { letterOf } from './sides.js';
+import { letterOf, sideAsked } from './sides.js';
 import { server, session, on, touch } from './store.js';
 import { has, t } from './text.js';
 import { call } from './wire.js';
@@ -131,9 +131,8 @@ export function promptView(side) {
 
   async function copyAs(form) {
     const { sides, draft, conversation, composer } = session;
-    const { id, model, preset } = sides.find((one) => one.id === side);
     try {
-      const body = { side: { id, model, preset }, draft, conversation: JSON.stringify(conversation), text: composer, form };
+      const body = { side: sideAsked(sides.find((one) => one.id === side)), draft, conversation: JSON.stringify(conversation), text: composer, form };
       await put(await call('copy_prompt', body), `prompt.copied_${form}`);
     } catch (error) {
       complain(error);

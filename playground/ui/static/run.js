@@ -3,7 +3,7 @@
 import { stepAside } from './answers.js';
 import * as conversations from './conversation.js';
 import { askedLogprobs, takeRows } from './lens_mode.js';
-import { letterOf } from './sides.js';
+import { letterOf, sideAsked } from './sides.js';
 import { step } from './steps.js';
 import { session, touch, save } from './store.js';
 import { t } from './text.js';
@@ -73,7 +73,7 @@ function answer(turn, only = session.sides.map(({ id }) => id), begun = {}) {
   const sides = session.sides.filter(({ id }) => only.includes(id));
   const request = {
     run: conversations.newId(),
-    sides: sides.map(({ id, model, preset }) => ({ id, model, preset })),
+    sides: sides.map(sideAsked),
     draft: session.draft,
     conversation: conversations.branch(session.conversation, turn.id),
     logprobs: askedLogprobs(),

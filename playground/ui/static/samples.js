@@ -8,6 +8,7 @@ import { takeRows } from './lens_mode.js';
 import { inspectable } from './token_card.js';
 import { offerPictures } from './picture.js';
 import { newId } from './conversation.js';
+import { sideAsked } from './sides.js';
 import { server, session, touch } from './store.js';
 import { count, t } from './text.js';
 import { hasTokens, meansOf, noted, painter } from './tokens.js';
@@ -87,11 +88,10 @@ export function openSamples(turn, sideId) {
     const n = Number(number.value);
     group.samples = Array.from({ length: n }, (_, i) => ({ at: i, text: '', rows: [], ended: false }));
     running = newId();
-    const { id, model, preset: name } = group.side;
     const request = {
       kind: 'samples',
       run: running,
-      side: { id, model, preset: name },
+      side: sideAsked(group.side),
       draft: session.draft,
       conversation: openTurn(turn),
       n,
