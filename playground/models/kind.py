@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from playground.models.catalog import ModelKind
-
+ModelKind = Literal["base", "instruct"]
 Certainty = Literal["sure", "likely", "guess"]
 _INSTRUCT_WORDS = frozenset(
     {
