@@ -158,6 +158,8 @@ def kept_of(said: Sequence[Said], shown: TracedRender, first: int) -> Kept:
         text = "".join(found.get(number, ()))
         if not wanted or (is_unknown and wanted in shown.text):
             continue
+        if text == one.text:
+            continue
         if not text.strip():
             missing.append(one)
         elif _size(text) < min(_size(wanted), _size(without_thinking(wanted)) or _size(wanted)):
@@ -168,7 +170,7 @@ def kept_of(said: Sequence[Said], shown: TracedRender, first: int) -> Kept:
 
 
 def _size(text: str) -> int:
-    return sum(not character.isspace() for character in text)
+    return sum(map(len, text.split()))
 
 
 def lost_notes(said: Sequence[Said], kept: Kept) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ Knows nothing of Jinja or of models. It is loaded by ``template_child``, which r
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex
 
@@ -20,6 +21,7 @@ FIRST = 0xF0000
 UNKNOWN = "\U0010fffd"
 """The origin of a person's text when it is no longer known which message it was."""
 MAX_ORIGINS = 0x10000
+_RUN = re.compile(r"(.)\1*", re.DOTALL)
 
 
 class TracedText(str):
@@ -256,16 +258,10 @@ def joined(parts: Iterable[str]) -> TracedText:
 def runs(text: str) -> list[tuple[int, int | None]]:
     """The text's origins as ``(characters, message)``: None for the template, -1 if it is not known."""
     found: list[tuple[int, int | None]] = []
-    origins = origins_of(text)
-    at = 0
-    while at < len(origins):
-        end = at + 1
-        while end < len(origins) and origins[end] == origins[at]:
-            end += 1
-        origin = origins[at]
+    for run in _RUN.finditer(origins_of(text)):
+        origin = run[1]
         number = None if origin == TEMPLATE else -1 if origin == UNKNOWN else ord(origin) - FIRST
-        found.append((end - at, number))
-        at = end
+        found.append((run.end() - run.start(), number))
     return found
 
 

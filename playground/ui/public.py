@@ -147,7 +147,8 @@ class PublicApi:
             prompt = bench.assistant(spec, own).renderer.render(
                 _conversation(history, question).messages(SIDE)
             )
-            return {"text": prompt.text, "stop": [[rule.text, rule.place] for rule in prompt.stop]}
+            stop = [[rule.text, rule.place] for rule in prompt.stop]
+            return {"text": prompt.text, "stop": stop, "notes": list(prompt.notes)}
 
         @self._said
         def tokens(text: str, model: str = "") -> list[Values]:

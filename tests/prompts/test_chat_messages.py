@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from playground.engines.fake import FakeEngine
 from playground.errors import TemplateError
 from playground.prompts.adapting import FOLDED, STARTED
 from playground.prompts.chat_template import ChatTemplateRenderer
@@ -188,3 +189,13 @@ def test_options_reach_the_template() -> None:
     source = "{{ messages[0].content }}{% if not enable_thinking %}<think></think>{% endif %}"
     assert ChatTemplateRenderer(source, options=(("enable_thinking", True),)).render(_talk("q")).text == "q"
     assert ChatTemplateRenderer(source).render(_talk("q")).text == "q<think></think>"
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_there_is_exactly_one_start_token_whether_the_template_writes_it_or_not(written: bool) -> None:
+    engine = FakeEngine()
+    source = ("{{ bos_token }}" if written else "") + "{% for m in messages %}{{ m.content }}{% endfor %}"
+    prompt = ChatTemplateRenderer(source, engine.info.bos_text).render(_talk("<|bos|>hi"))
+    ids = engine.tokenize(prompt.pieces)
+    assert ids[0] == engine.info.bos_id
+    assert ids.count(engine.info.bos_id) == 1
