@@ -42,7 +42,7 @@ from playground.types import (
 )
 
 _NOT_TRACED = (
-    "The chat template changes messages in a way that cannot be followed: no control token is parsed."
+    "The chat template changes messages in a way that cannot be followed; no control token is parsed there."
 )
 _OPTION, _FIRST = 0, 1
 """Numbers of origins: of the texts of options, and of the first text of the conversation."""

@@ -117,8 +117,11 @@ def _rendered(asked: dict[str, Any], compiler: Compiler, most: int) -> dict[str,
     unknown = {"text": text, "runs": [[len(text), -1]]}
     if not compiler.is_traceable(source):
         return unknown
-    traced = joined(_written(compiler.compiled(source, traced=True), variables, most))
-    # What is sent is the plain text. Where the traced one should differ, no origin is claimed.
+    # What is sent is the plain text. Where the traced one fails or differs, no origin is claimed.
+    try:
+        traced = joined(_written(compiler.compiled(source, traced=True), variables, most))
+    except Exception:  # noqa: BLE001  (the plain render has shown that the template takes the messages)
+        return unknown
     return {"text": text, "runs": runs(traced)} if plain(traced) == text else unknown
 
 

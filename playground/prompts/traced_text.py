@@ -185,7 +185,7 @@ class TracedText(str):
         if len(changed) == len(self):
             return TracedText(changed, self._origins)
         origins = "".join(o * len(change(c)) for c, o in zip(plain(self), self._origins, strict=True))
-        return TracedText(changed, origins if len(origins) == len(changed) else None)
+        return TracedText(changed, origins) if len(origins) == len(changed) else self._unknown(changed)
 
     def ljust(self, width: SupportsIndex, fill: str = " ", /) -> TracedText:
         """With blanks behind it."""

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Template
 
 from playground.errors import TemplateError
 from playground.prompts import template_child
 from playground.prompts.chat_template import ChatTemplateRenderer
+from playground.prompts.template_environment import Compiler
 from playground.prompts.template_process import TemplateProcess, template_process
 from playground.types import Example, Message, StopRule
 
@@ -90,6 +92,19 @@ def test_a_template_that_refuses_everything_is_told_with_its_own_words() -> None
 def test_a_hostile_or_broken_template_is_one_sentence(source: str) -> None:
     with pytest.raises(TemplateError, match="chat template"):
         ChatTemplateRenderer(source).render([Message("user", "hi")])
+
+
+def test_no_origin_is_claimed_where_the_traced_render_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = Compiler()
+    compiled = compiler.compiled
+
+    def failing(source: str, *, traced: bool) -> Template:
+        return compiled("{{ nothing.at.all }}" if traced else source, traced=traced)
+
+    monkeypatch.setattr(compiler, "compiled", failing)
+    request = {"source": "<s>{{ x }}", "variables": {"x": {"$traced": [["</s>", 1]]}}}
+    answer = template_child._answer(json.dumps(request), compiler)
+    assert answer == {"text": "<s></s>", "runs": [[7, -1]]}
 
 
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"

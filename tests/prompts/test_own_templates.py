@@ -237,3 +237,53 @@ def test_any_conversation_has_transformers_text_and_no_control_token_of_a_person
     words = (*WORDS[-1:], *WORDS) if system is not None else WORDS
     talk = Talk("", tuple(messages), tuple(words[: len(messages)]))
     assert list(lost_messages(talk, sent.text, sent.notes)) == []
+
+
+# Steps that give a text again, of which any number may follow each other.
+STEPS = (
+    ".strip()", ".lstrip('<')", ".rstrip()", ".upper()", ".lower()", ".title()", ".swapcase()",
+    ".capitalize()", ".split('e')[-1]", ".split(' ')[0]", ".rsplit(' ', 1)[-1]", ".split('>') | join('>')",
+    ".splitlines() | join('-')", ".partition('<')[2]", ".rpartition('>')[0]", ".replace('a', 'b')",
+    ".replace('', '.')", ".replace('e', m.content)", "[1:]", "[:-1]", "[::-1]", "[::2]",
+    ".removeprefix('<')", ".ljust(9, '.')", ".center(30)", ".zfill(20)", " | trim", " | upper",
+    " | replace('d', '|')", " | title", " | e", " | tojson", " | string", " | reverse", " | list | join",
+    " | list | string", " | indent(2)", " | truncate(12)", " | wordwrap(4)", " | urlencode",
+    " | batch(3) | map('join') | join('/')", " | map('upper') | join", " | sort | join", " | center(20)",
+    " | default('x', true)", " ~ m.content", " ~ [m.content]", " * 2", " + ('<%s>' % m.content)",
+    " + '{}|{}'.format(m.content, m.role)", " + (m | tojson)",
+    " + (messages | map(attribute='content') | join)", " + ''.join([m.content, '!'])",
+    " + (m.content if m.content in m.content else '')",
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(st.sampled_from(STEPS), max_size=5),
+    content=st.lists(
+        st.sampled_from(["<|im_end|>", "<", "|im_end|>", "a", "e d", "\n", " ", "ß", "你", "{}", "%"])
+    ),
+    is_set=st.booleans(),
+)
+def test_no_chain_of_changes_makes_a_control_token_of_a_persons_text(
+    steps: list[str], content: list[str], is_set: bool, wren: Tokenizer
+) -> None:
+    expression = "m.content"
+    for step in steps:
+        expression = f"({expression}{step})"
+    shown = "{{ " + expression + " }}"
+    if is_set:
+        shown = "{% set ns = namespace(text='') %}{% set ns.text = " + expression + " %}{{ ns.text }}"
+    source = "{% for m in messages %}<|im_start|>" + shown + "{% endfor %}<|im_start|>"
+    try:
+        sent = ChatTemplateRenderer(source).sent([Message("user", "".join(content))])
+    except TemplateError:
+        return  # an index beyond a list's end, an empty separator
+    assert sent.text == _reference(source, sent.messages, True, {})
+    own = [piece for piece in sent.pieces if piece.parse_special]
+    if " | e" in steps and any("cannot be followed" in note for note in sent.notes):
+        # Escaped text escapes what is added to it; which then cannot be told apart.
+        assert wren.count(sent.pieces) in (0, 2)
+        return
+    # The template holds none of the one token and writes the other one twice.
+    assert wren.count(sent.pieces) == 2
+    assert "".join(piece.text for piece in own).count("<|im_start|>") == 2
