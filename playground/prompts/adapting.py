@@ -162,15 +162,19 @@ def kept_of(said: Sequence[Said], shown: TracedRender, first: int) -> Kept:
             continue
         if not text.strip():
             missing.append(one)
-        elif _size(text) < min(_size(wanted), _size(without_thinking(wanted)) or _size(wanted)):
+        # Past thinking is left out on purpose; what was said to the person is not.
+        elif len(_squeezed(text)) < len(_squeezed(wanted)) and (
+            _squeezed(without_thinking(wanted)) not in _squeezed(text)
+        ):
             shortened.append(one)
     whole = "".join(one.text for one in said)
     is_literal = any(shown.text.count(sign) > whole.count(sign) for sign in _REPEATED_PARTS)
     return Kept(tuple(missing), tuple(shortened), is_literal)
 
 
-def _size(text: str) -> int:
-    return sum(map(len, text.split()))
+def _squeezed(text: str) -> str:
+    """The text without blanks and case, which templates change at will."""
+    return "".join(text.split()).casefold()
 
 
 def lost_notes(said: Sequence[Said], kept: Kept) -> tuple[str, ...]:

@@ -146,6 +146,16 @@ def test_a_message_that_is_cut_short_is_named() -> None:
     )
 
 
+def test_an_answer_that_is_cut_while_its_thinking_stays_is_named() -> None:
+    source = "{% for m in messages %}{{ m.content.split('</think>')[0] }}{% endfor %}"
+    prompt = ChatTemplateRenderer(source).render(_talk("q", "<think>a long thought</think>short", "r"))
+    assert prompt.text == "q<think>a long thoughtr"
+    assert prompt.notes == (
+        'The chat template leaves out part of assistant message 1 ("<think>a long thought</think>short"); '
+        "the model does not see it.",
+    )
+
+
 def test_a_template_without_its_list_of_tools_is_given_an_empty_one() -> None:
     source = "{% for tool in tools %}{{ tool }}{% endfor %}{{ messages[0].content }}"
     assert ChatTemplateRenderer(source).render(_talk("hi")).text == "hi"
