@@ -17,6 +17,8 @@ FinishReason = Literal["stop", "length", "cancelled", "error"]
 Part = Literal["prefix", "system", "example", "history", "turn"]
 Field = Literal["template", "system", "query", "answer", "text"]
 StopPlace = Literal["anywhere", "line_start", "whole_line"]
+OptionValue = bool | int | float | str
+OptionKind = Literal["flag", "number", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,31 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateOption:
+    """A named argument that a chat template reads, such as ``enable_thinking``.
+
+    Attributes:
+        name: As the template spells it.
+        kind: What it takes.
+        choices: Values that the template knows; others may be taken too.
+        default: What the template takes where nothing is given; None where it does not say so plainly.
+    """
+
+    name: str
+    kind: OptionKind
+    choices: tuple[str, ...] = ()
+    default: OptionValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingMarkers:
+    """What a model writes before and after its thinking, such as ``<think>`` and ``</think>``."""
+
+    open: str
+    close: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What is sent, byte for byte: shown, counted and completed from this one value.
 
@@ -113,12 +140,19 @@ class Prompt:
         stop: What ends the answer, derived from the template.
         lead: Characters that the model itself is expected to write before the answer; dropped from it.
         dropped_turns: How many of the oldest turns were left out to fit the context.
+        notes: What was changed to suit the model's template, and what of the conversation is not in the
+            prompt: sentences for people.
+        thinking: The markers that may enclose thinking at the start of the answer.
+        thinks: Whether the prompt's own end opens the thinking, so that the answer starts inside it.
     """
 
     pieces: tuple[Piece, ...]
     stop: tuple[StopRule, ...] = ()
     lead: str = ""
     dropped_turns: int = 0
+    notes: tuple[str, ...] = ()
+    thinking: tuple[ThinkingMarkers, ...] = ()
+    thinks: bool = False
 
     @property
     def text(self) -> str:
@@ -220,8 +254,17 @@ class Usage:
 class Reply:
     """A finished (or interrupted) answer.
 
-    ``error`` is a sentence for people, never part of the text: why it failed, or with ``length`` that the
-    context was full.
+    Attributes:
+        text: All that the model wrote, its thinking included.
+        tokens: Of all of it.
+        finish_reason: Why it ended.
+        usage: What it cost.
+        error: A sentence for people, never part of the text: why it failed, or with ``length`` that the
+            context was full.
+        thinking_chars: How many characters at the start of ``text`` are thinking, markers and the white
+            space behind them included.
+        thinking_tokens: How many of ``tokens`` lie wholly in it.
+        thinking_open: Whether the answer ended inside its thinking.
     """
 
     text: str
@@ -229,3 +272,16 @@ class Reply:
     finish_reason: FinishReason = "stop"
     usage: Usage = Usage()
     error: str | None = None
+    thinking_chars: int = 0
+    thinking_tokens: int = 0
+    thinking_open: bool = False
+
+    @property
+    def answer(self) -> str:
+        """What was said to the person: the text without the thinking."""
+        return self.text[self.thinking_chars :]
+
+    @property
+    def thinking(self) -> str:
+        """The thinking, with its markers; empty where there was none."""
+        return self.text[: self.thinking_chars]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from playground.chat.assistant import Assistant, fit
 from playground.engines.base import Cancel, Delta, Engine, Finished, GenerateRequest
 from playground.errors import PlaygroundError
+from playground.prompts.thinking import ThinkingWatch, with_thinking
 from playground.types import Message, Origin, Piece, Prompt, Reply, SamplingParams, Token, Usage
 
 
@@ -56,11 +57,15 @@ class SideStarted:
 
 @dataclass(frozen=True, slots=True)
 class SideDelta:
-    """New text of a side, with the tokens that begin in what was shown so far."""
+    """New text of a side, with the tokens that begin in what was shown so far.
+
+    ``thinking_chars`` says how much of all of the side's text so far is thinking.
+    """
 
     side: str
     text: str
     tokens: tuple[Token, ...] = ()
+    thinking_chars: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ def answer(run: SideRun, *, cancel: Cancel | None = None) -> Iterator[SideEvent]
     """One side's events: started, deltas, and exactly one finished. Closing it cancels the generation."""
     text: list[str] = []
     tokens: list[Token] = []
+    prompt = Prompt(())
     try:
         assistant, engine = run.prepare()
         prompt, n_prompt = fit(
@@ -92,28 +98,31 @@ def answer(run: SideRun, *, cancel: Cancel | None = None) -> Iterator[SideEvent]
         yield SideStarted(run.side, prompt, n_prompt)
         request, said = request_for(engine, prompt, assistant.sampling, run)
         lead = prompt.lead
+        watch = ThinkingWatch(prompt)
         if said:
             lead = ""
             text.append(said)
-            yield SideDelta(run.side, said)
+            yield SideDelta(run.side, said, thinking_chars=watch.add(said))
         events = engine.generate([request], cancel=cancel)
         try:
             for event in events:
                 if isinstance(event, Finished):
                     reply = Reply("".join(text), tuple(tokens), event.finish_reason, event.usage, event.error)
+                    reply = with_thinking(reply, prompt)
                     yield SideFinished(run.side, reply, event.seed, first_token_s(event.usage))
                     return
                 shown, lead = without_lead(event, lead)
                 text.append(shown)
                 tokens.extend(event.tokens)
-                yield SideDelta(run.side, shown, event.tokens)
+                yield SideDelta(run.side, shown, event.tokens, watch.add(shown))
         finally:
             close = getattr(events, "close", None)
             if close is not None:
                 close()
         raise PlaygroundError("The model ended without finishing its answer; try again.")
     except PlaygroundError as error:
-        yield SideFinished(run.side, Reply("".join(text), tuple(tokens), "error", error=str(error)))
+        reply = Reply("".join(text), tuple(tokens), "error", error=str(error))
+        yield SideFinished(run.side, with_thinking(reply, prompt))
 
 
 def request_for(
@@ -205,7 +214,7 @@ def complete(
     replies: list[Reply] = [Reply("", finish_reason="error", error="The model ended early.") for _ in prompts]
     requests = [GenerateRequest(prompt.pieces, sampling, prompt.stop) for prompt in prompts]
     for done in batch_replies(engine, requests, [prompt.lead for prompt in prompts], cancel=cancel):
-        replies[done.index] = done.reply
+        replies[done.index] = with_thinking(done.reply, prompts[done.index])
     return replies
 
 

@@ -20,7 +20,8 @@ from playground.chat.compare import (
 )
 from playground.engines.base import Cancel, Finished
 from playground.errors import PlaygroundError
-from playground.types import Reply, Token
+from playground.prompts.thinking import ThinkingWatch, with_thinking
+from playground.types import Prompt, Reply, Token
 
 
 def draw_samples(run: SideRun, names: Sequence[str], *, cancel: Cancel | None = None) -> Iterator[SideEvent]:
@@ -31,6 +32,7 @@ def draw_samples(run: SideRun, names: Sequence[str], *, cancel: Cancel | None = 
     texts: list[list[str]] = [[] for _ in names]
     tokens: list[list[Token]] = [[] for _ in names]
     open_samples = set(range(len(names)))
+    prompt = Prompt(())
     try:
         assistant, engine = run.prepare()
         prompt, n_prompt = fit(
@@ -44,10 +46,11 @@ def draw_samples(run: SideRun, names: Sequence[str], *, cancel: Cancel | None = 
             yield SideStarted(name, prompt, n_prompt)
         request, said = request_for(engine, prompt, assistant.sampling, run, n=len(names))
         leads = ["" if said else prompt.lead] * len(names)
+        watches = [ThinkingWatch(prompt) for _ in names]
         for i, name in enumerate(names):
             if said:
                 texts[i].append(said)
-                yield SideDelta(name, said)
+                yield SideDelta(name, said, thinking_chars=watches[i].add(said))
         events = engine.generate([request], cancel=cancel)
         try:
             for event in events:
@@ -57,12 +60,13 @@ def draw_samples(run: SideRun, names: Sequence[str], *, cancel: Cancel | None = 
                     reply = Reply(
                         "".join(texts[i]), tuple(tokens[i]), event.finish_reason, event.usage, event.error
                     )
+                    reply = with_thinking(reply, prompt)
                     yield SideFinished(names[i], reply, event.seed, first_token_s(event.usage))
                     continue
                 shown, leads[i] = without_lead(event, leads[i])
                 texts[i].append(shown)
                 tokens[i].extend(event.tokens)
-                yield SideDelta(names[i], shown, event.tokens)
+                yield SideDelta(names[i], shown, event.tokens, watches[i].add(shown))
         finally:
             close = getattr(events, "close", None)
             if close is not None:
@@ -72,4 +76,4 @@ def draw_samples(run: SideRun, names: Sequence[str], *, cancel: Cancel | None = 
     except PlaygroundError as error:
         for i in sorted(open_samples):
             reply = Reply("".join(texts[i]), tuple(tokens[i]), "error", error=str(error))
-            yield SideFinished(names[i], reply)
+            yield SideFinished(names[i], with_thinking(reply, prompt))

@@ -136,6 +136,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         shift,
         space,
         talk,
+        templates,
     )
 
     given = list(sys.argv[1:] if arguments is None else arguments)

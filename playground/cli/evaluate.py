@@ -41,6 +41,7 @@ def evaluate(
     k: Annotated[int, typer.Option(min=1, help="Examples to retrieve.")] = 3,
     samples: Annotated[int, typer.Option(min=1, help="Answers to each question.")] = 1,
     max_tokens: shared.MaxTokens = None,
+    template_option: shared.TemplateOptions = None,
     scorer: shared.Scorer = "",
     shift_base: shared.ShiftBase = "",
     exact: shared.Exact = False,
@@ -66,6 +67,7 @@ def evaluate(
             exact,
             scorer,
             shift_base,
+            template_option or (),
         )
         return evaluation(
             workbench,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.app import one_line, print_table, reported, with_notices
+from playground.cli.talk import TemplateOptions as TemplateOptions
 
 if TYPE_CHECKING:
     from playground.experiments.assistants import AssistantSpec
@@ -65,16 +66,24 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="In place of the presets' own.")]
 
 
-def spec_of(workbench: Workbench, text: str, *, max_tokens: int | None = None) -> AssistantSpec:
+def spec_of(
+    workbench: Workbench,
+    text: str,
+    *,
+    max_tokens: int | None = None,
+    template_options: Sequence[str] = (),
+) -> AssistantSpec:
     """The assistant that ``MODEL[:PRESET]`` names; an instruct model has no preset unless one is named.
 
     Raises:
         PlaygroundError: No such model or preset.
     """
+    from playground.prompts.template_options import read_options
     from playground.services.experiment_plans import spec_for, split_model
 
     model, preset_name = split_model(text)
-    return spec_for(workbench, model, preset_name, max_tokens=max_tokens)
+    options = dict(read_options(template_options))
+    return spec_for(workbench, model, preset_name, max_tokens=max_tokens, options=options)
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class Common:
     exact: bool = False
     scorer: str = ""
     shift_base: str = ""
+    template_options: Sequence[str] = ()
 
 
 def asking_of(experiments: Experiments, workbench: Workbench, given: Common) -> Asking:
@@ -101,7 +111,10 @@ def asking_of(experiments: Experiments, workbench: Workbench, given: Common) -> 
     """
     from playground.services.experiment_plans import Asking
 
-    specs = tuple(spec_of(workbench, text, max_tokens=given.max_tokens) for text in given.assistants)
+    specs = tuple(
+        spec_of(workbench, text, max_tokens=given.max_tokens, template_options=given.template_options)
+        for text in given.assistants
+    )
     asked = chosen_questions(experiments, given.questions, given.limit, given.seed)
     return Asking(
         specs,

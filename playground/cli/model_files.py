@@ -166,8 +166,20 @@ def _inspected_rows(inspected: Inspected) -> dict[str, object]:
         "counted_parameters": facts.parameters or None,
         "trained_context": facts.n_ctx_train or None,
         "chat_template": facts.chat_template is not None,
+        "template_options": _options(facts.chat_template),
         "size_bytes": inspected.size_bytes,
     }
+
+
+def _options(source: str | None) -> list[str]:
+    """The options of a chat template with what they take, such as ``enable_thinking=true|false``."""
+    from playground.prompts.template_options import options_of
+
+    flags = ("true", "false")
+    return [
+        f"{one.name}={'|'.join(flags if one.kind == 'flag' else one.choices) or one.kind}"
+        for one in (options_of(source) if source else ())
+    ]
 
 
 def _shown(value: object) -> str:

@@ -36,6 +36,13 @@ TopK = Annotated[int | None, typer.Option(min=0)]
 MinP = Annotated[float | None, typer.Option(min=0.0, max=1.0)]
 Penalty = Annotated[float | None, typer.Option(min=0.01, max=10.0)]
 MaxTokens = Annotated[int | None, typer.Option(min=1)]
+TemplateOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template-option",
+        help="NAME=VALUE, an argument of the chat template, as enable_thinking=false; give it once each.",
+    ),
+]
 EngineName = Annotated[str, typer.Option("--engine", help="llama.cpp, transformers or server.")]
 
 
@@ -53,6 +60,7 @@ def ask(
     repetition_penalty: Penalty = None,
     max_tokens: MaxTokens = None,
     logprobs: Annotated[int | None, typer.Option(min=0, help="With --json: top K alternatives.")] = None,
+    template_option: TemplateOptions = None,
     engine: EngineName = "",
     as_json: Json = False,
 ) -> None:
@@ -75,18 +83,23 @@ def ask(
             "max_tokens": max_tokens,
         }
         with _workbench(engine) as workbench:
-            spec = _side(workbench, model, preset)
+            spec = _side(workbench, model, preset, template_option)
             assistant = workbench.assistant(spec)
             assistant = replace(assistant, sampling=_sampling(assistant.sampling, given))
             run = SideRun("ask", partial(_prepared, workbench, assistant), tuple(messages), logprobs)
             started: SideStarted | None = None
             finished: SideFinished | None = None
+            written = ""
+            printed = 0
             for event in answer(run):
                 if isinstance(event, SideStarted):
                     started = event
                 elif isinstance(event, SideDelta):
-                    if not as_json:
-                        _write(event.text)
+                    written += event.text
+                    shown = written[max(printed, event.thinking_chars) :]
+                    if shown and not as_json:
+                        _write(shown)
+                        printed = len(written)
                 else:
                     finished = event
             assert finished is not None
@@ -110,6 +123,7 @@ def compare(
     seed: Seed = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    template_option: TemplateOptions = None,
     engine: EngineName = "",
     as_json: Json = False,
 ) -> None:
@@ -127,7 +141,7 @@ def compare(
             runs, specs, samplings = [], {}, {}
             for i, text in enumerate(side or ["wren/base", "wren/instruct"]):
                 name = chr(ord("A") + i)
-                spec = _side(workbench, *split_model(text))
+                spec = _side(workbench, *split_model(text), template_option, lenient=True)
                 assistant = workbench.assistant(spec)
                 assistant = replace(assistant, sampling=_sampling(assistant.sampling, given))
                 specs[name], samplings[name] = spec, assistant.sampling
@@ -147,7 +161,7 @@ def compare(
                 print_json({"question": messages[-1].content, "sides": sides})
             else:
                 for name, spec in specs.items():
-                    _write(f"{name}  {spec.model} · {spec.preset}\n{finished[name].reply.text}\n\n")
+                    _write(f"{name}  {spec.model} · {spec.preset}\n{finished[name].reply.answer}\n\n")
                     _note(finished[name].reply, started.get(name))
             failed = [f.reply.error for f in finished.values() if f.reply.finish_reason == "error"]
             if failed:
@@ -162,12 +176,15 @@ def render(
     model: Annotated[
         str | None, typer.Option(help="Prompt this model; an instruct one by its template.")
     ] = None,
+    template_option: TemplateOptions = None,
     as_json: Json = False,
 ) -> None:
     """Print the exact prompt, byte for byte. Loads no model unless one is named."""
     with reported():
         messages = _messages(history, question)
-        prompt, ids = _rendered(preset, messages, model)
+        prompt, ids = _rendered(preset, messages, model, template_option)
+        for note in prompt.notes:
+            typer.echo(note, err=True)
         if as_json:
             value: dict[str, object] = {
                 "text": prompt.text,
@@ -182,6 +199,7 @@ def render(
                     for s in prompt.spans
                 ],
                 "stop": [{"text": rule.text, "place": rule.place} for rule in prompt.stop],
+                "notes": list(prompt.notes),
             }
             if ids is not None:
                 value["ids"] = ids
@@ -192,11 +210,11 @@ def render(
 
 
 def _rendered(
-    preset: str | None, messages: list[Message], model: str | None
+    preset: str | None, messages: list[Message], model: str | None, options: list[str] | None
 ) -> tuple[Prompt, list[int] | None]:
     if model is not None:
         with _workbench() as workbench:
-            spec = _side(workbench, model, preset)
+            spec = _side(workbench, model, preset, options)
             prompt = workbench.assistant(spec).renderer.render(messages)
             return prompt, workbench.engine(spec.model).tokenize(prompt.pieces)
     from playground.chat.assistant import bare_renderer, preset_renderer
@@ -257,7 +275,16 @@ def _workbench(engine: str = "") -> Workbench:
     return with_notices(Workbench(replace(settings, engine=engine) if engine else settings))
 
 
-def _side(workbench: Workbench, model: str, preset: str | None) -> SideSpec:
+def _side(
+    workbench: Workbench,
+    model: str,
+    preset: str | None,
+    options: list[str] | None = None,
+    *,
+    lenient: bool = False,
+) -> SideSpec:
+    """The side; a ``lenient`` one of a base model does without the options, which are for its neighbours."""
+    from playground.prompts.template_options import read_options
     from playground.services import NO_PRESET, SideSpec
 
     entry = workbench.catalog.get(model)
@@ -265,7 +292,8 @@ def _side(workbench: Workbench, model: str, preset: str | None) -> SideSpec:
         preset = entry.default_preset if entry.kind == "base" else NO_PRESET
     if preset != NO_PRESET:
         workbench.presets.load(preset)  # a wrong name is told before a model is loaded
-    return SideSpec(model, preset)
+    given = read_options(options or [])
+    return SideSpec(model, preset, () if lenient and entry.kind == "base" else given)
 
 
 def _sampling(sampling: SamplingParams, given: dict[str, float | int | None]) -> SamplingParams:
@@ -278,7 +306,7 @@ def _as_json(
 ) -> dict[str, object]:
     reply = finished.reply
     value: dict[str, object] = {
-        "text": reply.text,
+        "text": reply.answer,
         "prompt": started.prompt.text if started else None,
         "tokens": [_token(token) for token in reply.tokens],
         "finish_reason": reply.finish_reason,
@@ -289,6 +317,16 @@ def _as_json(
         "sampling": asdict(sampling),
         "dropped_turns": started.prompt.dropped_turns if started else 0,
     }
+    if spec.options:
+        value["template_options"] = dict(spec.options)
+    if started and started.prompt.notes:
+        value["notes"] = list(started.prompt.notes)
+    if reply.thinking:
+        value |= {
+            "thinking": reply.thinking,
+            "thinking_tokens": reply.thinking_tokens,
+            "thinking_open": reply.thinking_open,
+        }
     if reply.error is not None:
         value["error"] = reply.error
     return value
@@ -317,6 +355,10 @@ def _note(reply: Reply, started: SideStarted | None) -> None:
     """What the answer cost, on a terminal's stderr; piped, only why it was cut short."""
     if reply.error is not None and reply.finish_reason == "length":
         typer.echo(reply.error, err=True)
+    if reply.thinking_open:
+        typer.echo("The answer ended inside its thinking; allow more with --max-tokens.", err=True)
+    for note in started.prompt.notes if started else ():
+        typer.echo(note, err=True)
     if not sys.stderr.isatty() or not sys.stdout.isatty():
         return
     usage = reply.usage
@@ -327,6 +369,8 @@ def _note(reply: Reply, started: SideStarted | None) -> None:
         f"prompt {usage.prompt_tokens} ({usage.cached_tokens} cached)",
         reply.finish_reason,
     ]
+    if reply.thinking_tokens:
+        parts.append(f"{reply.thinking_tokens} of them thinking")
     if dropped:
         parts.append(f"{dropped} oldest turns left out to fit")
     typer.secho(" · ".join(parts), err=True, dim=True)

@@ -32,7 +32,8 @@ from playground.experiments.questions import Question
 from playground.experiments.run import BATCH, Run, seed_for
 from playground.experiments.run_files import Answer, write_results
 from playground.experiments.verdicts import Verdict, pair_figures, score_figures
-from playground.types import Message
+from playground.prompts.thinking import marked_text
+from playground.types import Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class ModelJudge:
         requests: list[GenerateRequest] = []
         leads: list[str] = []
         places: list[int] = []
+        prompts: list[Prompt] = []
         for i, case in enumerate(cases):
             try:
                 prompt, _ = fit(
@@ -115,11 +117,13 @@ class ModelJudge:
             requests.append(GenerateRequest(prompt.pieces, sampling, prompt.stop, exact=run.plan.exact))
             leads.append(prompt.lead)
             places.append(i)
+            prompts.append(prompt)
         try:
             for done in batch_replies(engine, requests, leads, cancel=run.cancel):
                 if done.reply.finish_reason != "cancelled":
                     failed = done.reply.finish_reason == "error"
-                    yield places[done.index], done.reply.text, done.reply.error if failed else None
+                    text = marked_text(done.reply, prompts[done.index])
+                    yield places[done.index], text, done.reply.error if failed else None
         except EngineDiedError as error:
             raise ExperimentError(f"The judge's model ended: {error}") from error
 

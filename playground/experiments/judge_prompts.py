@@ -5,7 +5,8 @@ multi-turn prompts do (FastChat, ``llm_judge/data/judge_prompts.jsonl``, ``singl
 ``pair-v2-multi-turn``).
 
 ``[[7]]`` is a score from 1 to 10, ``[[A]]``, ``[[B]]`` or ``[[C]]`` (a tie) the better of two answers
-(FastChat, ``llm_judge``). A verdict that is not there, or stands there in two ways, is no verdict.
+(FastChat, ``llm_judge``). A verdict that is not there, or stands there in two ways, is no verdict. What the
+judge thought before it answered does not count.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Literal
+
+from playground.prompts.thinking import without_thinking
 
 Preference = Literal["first", "second", "tie"]
 ASPECTS = {
@@ -73,14 +76,14 @@ def pair_prompt(
 
 def read_score(text: str) -> float | None:
     """The score in a verdict; None where there is none from 1 to 10, or several that differ."""
-    found = {float(match) for match in _SCORE.findall(text)}
+    found = {float(match) for match in _SCORE.findall(without_thinking(text))}
     score = found.pop() if len(found) == 1 else None
     return score if score is not None and 1 <= score <= 10 else None
 
 
 def read_choice(text: str) -> Preference | None:
     """The preference in a verdict; None where there is none, or several that differ."""
-    found = set(_CHOICE.findall(text))
+    found = set(_CHOICE.findall(without_thinking(text)))
     return _CHOICES[found.pop()] if len(found) == 1 else None
 
 

@@ -130,8 +130,8 @@ def unknown(asked: Asked, answer: Answer, setting: Setting) -> float | None:
 
 
 def tokens(asked: Asked, answer: Answer, setting: Setting) -> float | None:
-    """Tokens of the answer."""
-    return float(answer.completion_tokens)
+    """Tokens of the answer, without its thinking."""
+    return float(answer.completion_tokens - answer.thinking_tokens)
 
 
 def characters(asked: Asked, answer: Answer, setting: Setting) -> float | None:

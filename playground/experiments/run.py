@@ -33,6 +33,7 @@ from playground.experiments.run_files import (
     read_plan,
     write_manifest,
 )
+from playground.prompts.thinking import with_thinking
 from playground.types import Message, Prompt, SamplingParams
 
 BATCH = 128
@@ -290,15 +291,18 @@ class Run:
             ExperimentError: An earlier turn has no answer.
         """
         messages = [Message("system", question.system)] if question.system else []
-        for query, answer in self.earlier(spec.name, question, turn, sample):
+        for query, answer in self.earlier(spec.name, question, turn, sample, thinking=True):
             messages += [Message("user", query), Message("assistant", answer)]
         messages.append(Message("user", question.turns[turn].query))
         return messages
 
     def earlier(
-        self, assistant: str, question: Question, turn: int, sample: int
+        self, assistant: str, question: Question, turn: int, sample: int, *, thinking: bool = False
     ) -> tuple[tuple[str, str], ...]:
         """What was asked and answered before a turn, as this assistant held the conversation.
+
+        With ``thinking`` each answer has the thinking before it: the model's own template decides what of its
+        past thinking it is shown. Judges see none.
 
         Raises:
             ExperimentError: An earlier turn has no answer.
@@ -308,7 +312,8 @@ class Run:
             said = self._answers.get((assistant, question.id, number, sample))
             if said is None or said.error is not None:
                 raise _Unanswered("An earlier turn was not answered.")
-            found.append((question.turns[number].query, said.text))
+            text = said.thinking + said.text if thinking else said.text
+            found.append((question.turns[number].query, text))
         return tuple(found)
 
     def _run(self, spec: AssistantSpec, engine: Engine, jobs: list[_Job]) -> None:
@@ -326,7 +331,7 @@ class Run:
                     engine, requests, [job.prompt.lead for job in jobs], cancel=self.cancel
                 ):
                     job = waiting.pop(done.index)
-                    reply = done.reply
+                    reply = with_thinking(done.reply, job.prompt)
                     if reply.finish_reason == "cancelled":
                         continue
                     if reply.finish_reason == "error" and not last:
@@ -335,12 +340,13 @@ class Run:
                     usage = reply.usage
                     self._keep(
                         Answer(
-                            spec.name, job.question.id, job.turn, job.sample, reply.text, reply.finish_reason,
-                            done.seed, done.stop,
+                            spec.name, job.question.id, job.turn, job.sample, reply.answer,
+                            reply.finish_reason, done.seed, done.stop,
                             # A full context is a shorter answer, not a missing one.
                             reply.error if reply.finish_reason == "error" else None,
                             job.prompt.dropped_turns, usage.prompt_tokens, usage.cached_tokens,
                             usage.completion_tokens, round(usage.prefill_s, 4), round(usage.decode_s, 4),
+                            reply.thinking, reply.thinking_tokens, reply.thinking_open,
                         )
                     )  # fmt: skip
             except EngineDiedError:

@@ -24,6 +24,7 @@ from playground.experiments.private_files import FILE_MODE, make_private_folder
 from playground.experiments.questions import QuestionSet, stored_questions, write_questions
 from playground.presets.library import write_atomically
 from playground.presets.preset import Preset
+from playground.prompts.thinking import find_thinking
 from playground.types import FinishReason
 
 FORMAT = 1
@@ -79,13 +80,17 @@ class Answer:
 
     Attributes:
         assistant, question, turn, sample: Its key; turn and sample count from 0.
-        text: The answer, without stop and lead.
+        text: The answer, without stop, lead and thinking. A text that starts with thinking in the usual
+            markers gives it up to ``thinking``.
         seed: That it was drawn with.
         stop: The stop rule's text that ended it, if one did.
         error: Why there is no answer, as a sentence.
         dropped_turns: How many turns of the conversation did not fit.
         prompt_tokens, cached_tokens, completion_tokens: Of the request.
         prefill_s, decode_s: Seconds of wall clock.
+        thinking: What the model wrote before its answer, with its markers.
+        thinking_tokens: How many of the completion's tokens that took; 0 where it is not known.
+        thinking_open: Whether the answer ended inside its thinking.
     """
 
     assistant: str
@@ -103,6 +108,17 @@ class Answer:
     completion_tokens: int = 0
     prefill_s: float = 0.0
     decode_s: float = 0.0
+    thinking: str = ""
+    thinking_tokens: int = 0
+    thinking_open: bool = False
+
+    def __post_init__(self) -> None:
+        """Metrics, judges and votes never see what a model thought, whoever wrote the answer down."""
+        found = find_thinking(self.text)
+        if found.end:
+            object.__setattr__(self, "thinking", self.thinking + self.text[: found.end])
+            object.__setattr__(self, "thinking_open", found.is_open)
+            object.__setattr__(self, "text", self.text[found.end :])
 
     @property
     def key(self) -> tuple[str, str, int, int]:

@@ -135,6 +135,8 @@ def aligned_answer(
 ) -> AlignedAnswer:
     """The aligned model's greedy answer, scored by itself; ``exact`` as in ``Engine.score``.
 
+    What it thought before is part of the answer's context and not of the answer.
+
     Raises:
         EngineError: It failed, or wrote nothing.
     """
@@ -143,10 +145,14 @@ def aligned_answer(
     reply = complete(engine, [prompt], sampling, cancel=cancel)[0]
     if reply.finish_reason == "error":
         raise EngineError(reply.error or "The aligned model failed.")
-    if not reply.text:
-        raise EngineError("The aligned model wrote no answer; there is nothing to score.")
-    scores = engine.score(prompt.pieces, [Piece(reply.text, _ANSWER)], full=full, exact=exact, cancel=cancel)
-    return AlignedAnswer(question, reply.text, scores)
+    if not reply.answer:
+        why = "ended inside its thinking; allow more tokens" if reply.thinking_open else "wrote no answer"
+        raise EngineError(f"The aligned model {why}; there is nothing to score.")
+    thought = (Piece(reply.thinking, _ANSWER),) if reply.thinking else ()
+    scores = engine.score(
+        (*prompt.pieces, *thought), [Piece(reply.answer, _ANSWER)], full=full, exact=exact, cancel=cancel
+    )
+    return AlignedAnswer(question, reply.answer, scores)
 
 
 def measure_shift(

@@ -5,17 +5,12 @@ Only a template that writes every turn alike has a pattern; another one is refus
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from playground.imports.result import PresetImportError
+from playground.prompts.template_process import RenderError, template_process
 
-WALL_S = 5.0
-"""Longest a render may take; on POSIX a limit of one second of CPU ends it earlier."""
 _MARK = re.compile("\ue000([a-z][0-9])\ue001")
 
 
@@ -86,27 +81,55 @@ def _cut(text: str, marks: list[str]) -> list[str]:
 
 
 def _rendered(source: str, talks: list[list[tuple[str, str]]]) -> list[str | None]:
+    """The text of each conversation of marks; None for one that is refused, unless it is the first."""
     if "messages" not in source:
         raise PresetImportError("The chat template never looks at the messages.")
-    asked = {
-        "source": source,
-        "conversations": [
-            [{"role": role, "content": f"\ue000{mark}\ue001"} for role, mark in talk] for talk in talks
-        ],
-    }
+    texts: list[str | None] = []
+    for talk in talks:
+        try:
+            texts.append(_text(source, talk))
+        except RenderError as error:
+            if not texts or error.kind == "limit":
+                raise PresetImportError(
+                    f"The chat template cannot be rendered: {str(error).rstrip('.')}."
+                ) from error
+            texts.append(None)
+    return texts
+
+
+def _text(source: str, talk: list[tuple[str, str]]) -> str:
+    """The text of one conversation; contents are typed parts where a template takes no plain text.
+
+    Raises:
+        RenderError: It fails, or takes too long or too much.
+    """
+    marks = [mark for _, mark in talk]
+    text = _with_contents(source, talk, typed=False)
+    if _MARK.findall(text) == marks:
+        return text
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", str(Path(__file__).with_name("jinja_child.py"))],
-            input=json.dumps(asked).encode(),
-            capture_output=True,
-            timeout=WALL_S,
-            check=False,
-        )
-        answer = json.loads(done.stdout) if done.returncode == 0 else {"error": "it takes too long"}
-    except subprocess.TimeoutExpired:
-        answer = {"error": "it takes too long"}
-    except ValueError:
-        answer = {"error": "it writes no text"}
-    if "error" in answer:
-        raise PresetImportError(f"The chat template cannot be rendered: {str(answer['error']).rstrip('.')}.")
-    return [None if text is None else str(text) for text in answer["texts"]]
+        other = _with_contents(source, talk, typed=True)
+    except RenderError:
+        return text
+    return other if _MARK.findall(other) == marks and "'type'" not in other else text
+
+
+def _with_contents(source: str, talk: list[tuple[str, str]], *, typed: bool) -> str:
+    messages = []
+    for role, mark in talk:
+        content = f"\ue000{mark}\ue001"
+        messages.append({"role": role, "content": [{"type": "text", "text": content}] if typed else content})
+    return template_process().render(
+        source,
+        {
+            "messages": messages,
+            "add_generation_prompt": talk[-1][0] == "user",
+            "bos_token": "",
+            "eos_token": "",
+            "tools": None,
+            "documents": None,
+            # text-generation-webui's names of the two speakers.
+            "name1": "User",
+            "name2": "Assistant",
+        },
+    )

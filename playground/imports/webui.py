@@ -35,6 +35,8 @@ def import_template(value: Mapping[object, object], *, name: str) -> Imported:
     pattern = pattern_of(source)
     if "eos_token" in source or "bos_token" in source:
         notes.append("It writes the model's own special tokens, which this engine adds itself where it must.")
+    if "strftime_now" in source:
+        notes.append("The date in it is that of this import.")
     if not pattern.takes_system:
         notes.append("It takes no system text: one of yours stands on lines of its own.")
     if pattern.default_system:

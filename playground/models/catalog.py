@@ -14,13 +14,14 @@ from typing import Literal
 
 from playground.errors import ModelNotFoundError
 from playground.models.catalog_file import ModelFile, PairFile, read_pair
+from playground.models.kind import ModelKind as ModelKind
+from playground.models.kind import judge_name
 from playground.models.places import HubReference, cached_repository, find_gguf, find_transformers
 from playground.models.places import repository_folder as _folder_of
 from playground.settings import Confinement
 from playground.types import SamplingParams
 
 EngineName = Literal["llama.cpp", "transformers", "server"]
-ModelKind = Literal["base", "instruct"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class Catalog:
     def get(self, name: str) -> ModelEntry:
         """The model of that name or path.
 
-        A path is a model of its own: ``kind`` is guessed from ``instruct`` or ``chat`` in the file's name.
+        A path is a model of its own: ``kind`` is read from the file's name, as ``kind.judge_name`` does.
 
         Raises:
             ModelNotFoundError: Nothing goes by that name; the message lists what there is.
@@ -239,7 +240,8 @@ class Catalog:
 def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:
     title = path.stem if engine == "llama.cpp" else path.resolve().name
     said = title.lower()
-    kind: ModelKind = "instruct" if any(word in said for word in ("instruct", "chat", "-it")) else "base"
+    is_instruct = any(word in said for word in ("instruct", "chat", "-it")) and "base" not in said
+    kind: ModelKind = "instruct" if is_instruct else judge_name(title).kind
     return ModelEntry(name, title, kind, title, path, sources=(ModelSource(engine, str(path)),))
 
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from playground.models.catalog import ModelKind
-
+ModelKind = Literal["base", "instruct"]
 Certainty = Literal["sure", "likely", "guess"]
 _INSTRUCT_WORDS = frozenset(
     {
@@ -37,12 +36,43 @@ _INSTRUCT_WORDS = frozenset(
         "starling",
         "thinking",
         "reasoning",
+        "reasoner",
+        "thinker",
+        "openthinker",
+        "openthinker2",
+        "openthinker3",
+        "qwq",
+        "qvq",
+        "abliterated",
     }
 )
 _BASE_WORDS = frozenset({"base", "pt", "pretrain", "pretrained", "foundation"})
-# What a name without a suffix means in families whose base models carry a template too: Qwen2 and 2.5 name
-# the tuned ones "Instruct", Qwen3 names the bare ones "Base".
-_UNMARKED: dict[str, ModelKind] = {"qwen2": "base", "qwen3": "instruct", "qwen3moe": "instruct"}
+# How a model was made: tuned on another one's answers, or by rewards. Less than what a name calls itself.
+_MADE_BY = frozenset({"distill", "distilled", "r1", "rl", "grpo", "ppo", "kto", "simpo", "cot", "think"})
+# What a name without a suffix means in families whose base models carry a template too: Qwen1.5 to 2.5 name
+# the tuned ones "Instruct" or "Chat", Qwen3 and later name the bare ones "Base".
+_FAMILIES: tuple[tuple[re.Pattern[str], str, ModelKind], ...] = (
+    (re.compile(r"qwen(1|2)?"), "qwen2", "base"),
+    (re.compile(r"qwen3"), "qwen3", "instruct"),
+)
+# Words that a family itself puts into its models' names.
+_FAMILY_WORDS = re.compile(r"^(\d+(x\d+)?b?|\d+m|a\d+b|b|m|x|coder|math|vl|audio|omni|moe|next)$")
+# Whoever converted a file, and names that say nothing.
+_CONVERTED_BY = frozenset(
+    {
+        "mradermacher",
+        "bartowski",
+        "thebloke",
+        "quantfactory",
+        "unsloth",
+        "lmstudio",
+        "community",
+        "ggml",
+        "org",
+    }
+    | {"org", "i1", "imatrix", "model", "models", "main", "sha256", "snapshot", "weights", "quantized", "ud"}
+)
+_DIGEST = re.compile(r"^[0-9a-f]{16,}$")
 # Precisions, sizes and formats say nothing of the kind, nor of which model it is.
 _NOISE = re.compile(r"^(i?q\d\w*|f16|f32|bf16|gguf|ggml|fp16|imat|\d{5}|of|k|m|s|l|xl|xs|xxs|0|1|hf)$")
 
@@ -102,7 +132,7 @@ def judge(facts: ModelFacts) -> KindVerdict:
 
 def judge_name(name: str) -> KindVerdict:
     """The same of a file that is not here yet, by its name alone."""
-    if _words(name) & (_INSTRUCT_WORDS | _BASE_WORDS):
+    if _words(name) & (_INSTRUCT_WORDS | _BASE_WORDS | _MADE_BY) or _family((name,)):
         verdict = judge(ModelFacts(name))
         return KindVerdict(verdict.kind, verdict.certainty, verdict.reason)
     return KindVerdict("base", "guess", "its name does not say that it was tuned")
@@ -133,16 +163,47 @@ def _judge(facts: ModelFacts) -> tuple[ModelKind, Certainty, str]:
             return "instruct", "likely", f"its name says '{found[0]}'"
         if found := sorted(said & _BASE_WORDS):
             return "base", "likely", f"its name says '{found[0]}'"
-    if facts.architecture in _UNMARKED:
-        kind = _UNMARKED[facts.architecture]
-        return (
-            kind,
-            "likely",
-            f"models of its family ({facts.architecture}) without a suffix are {kind} models",
-        )
+        if found := sorted(said & _MADE_BY):
+            return "instruct", "likely", f"its name says '{found[0]}'"
+    for base in facts.base_models:
+        if _words(base) & _INSTRUCT_WORDS:
+            return "instruct", "likely", f"it was made from '{base}', which is an instruct model"
+    names = tuple(filter(None, (facts.name, facts.own_name)))
+    if family := _family(names):
+        name, kind = family
+        return kind, "likely", f"models of its family ({name}) without a suffix are {kind} models"
     if facts.chat_template:
         return "instruct", "guess", "it carries a chat template, and nothing says that it is a base model"
     return "base", "likely", "it carries no chat template, and its name does not say that it was tuned"
+
+
+def _family(names: Sequence[str]) -> tuple[str, ModelKind] | None:
+    """The family whose own naming tells the kind, where all names that say anything are of that family.
+
+    The architecture is no evidence: distilled, tuned and merged models share it with the base models.
+    """
+    found: set[tuple[str, ModelKind]] = set()
+    for name in names:
+        telling = [
+            word
+            for word in _words(re.sub(r"\.gguf$", "", name, flags=re.IGNORECASE))
+            if not (_NOISE.match(word) or word in _CONVERTED_BY or _DIGEST.match(word))
+        ]
+        named = [
+            (family, kind)
+            for word in telling
+            for pattern, family, kind in _FAMILIES
+            if pattern.fullmatch(word)
+        ]
+        others = [
+            word
+            for word in telling
+            if not _FAMILY_WORDS.match(word) and not any(p.fullmatch(word) for p, _, _ in _FAMILIES)
+        ]
+        if others:
+            return None
+        found |= set(named)
+    return found.pop() if len(found) == 1 else None
 
 
 def suggest_partners(

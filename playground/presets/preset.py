@@ -113,6 +113,11 @@ class PresetSampling(_Strict):
         return SamplingParams(**self.model_dump())
 
 
+_OptionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
+_OptionText = Annotated[str, Field(max_length=10_000)]
+_OptionValue = bool | int | Annotated[float, Field(allow_inf_nan=False)] | _OptionText
+
+
 class DerivedFrom(_Strict):
     """The preset that this one was made from: its name, and its content hash at that time."""
 
@@ -134,6 +139,7 @@ class PresetResult(_Strict):
 class Preset(_Strict):
     """Everything in front of a person's words, and how the next token is drawn.
 
+    ``template_options`` are named arguments of an instruct model's chat template, as ``enable_thinking``.
     ``prefix`` is exact text that stands in place of system and examples, for prompts that were published
     with irregular spacing; examples beside it are shown and not rendered.
     """
@@ -149,6 +155,7 @@ class Preset(_Strict):
     examples: Annotated[tuple[PresetExample, ...], Field(strict=False, max_length=MAX_EXAMPLES)] = ()
     sampling: PresetSampling = PresetSampling()
     stop: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
+    template_options: Annotated[dict[_OptionName, _OptionValue], Field(max_length=50)] = {}
     questions: Annotated[tuple[str, ...], Field(strict=False)] = ()
     tags: Annotated[tuple[str, ...], Field(strict=False)] = ()
     author: str = ""
@@ -186,6 +193,8 @@ class Preset(_Strict):
         )
         for example in content["examples"]:
             del example["note"]
+        if self.template_options:  # so that a preset without any keeps the hash that it had before there were
+            content["template_options"] = dict(self.template_options)
         canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

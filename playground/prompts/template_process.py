@@ -15,10 +15,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 from playground.errors import TemplateError
+from playground.types import TemplateOption
 
 RENDER_S = 8.0
 """Longest that one text may take by the wall clock."""
@@ -26,6 +29,35 @@ CPU_S = 4
 """Longest that it may take of a core, where the platform can bound that; also when nobody waits any more."""
 _OUT_OF_TIME = -24  # of a core: SIGXCPU, which Windows has not
 _CHILD = Path(__file__).with_name("template_child.py")
+
+RenderProblem = Literal["syntax", "refused", "limit", "failed"]
+Run = tuple[int, int | None]
+"""A number of characters, and the message that they come from: None for the template, -1 if not known."""
+
+
+class RenderError(TemplateError):
+    """A template that gives no text; ``kind`` says whose decision that was.
+
+    ``syntax``: it cannot be parsed. ``refused``: its own ``raise_exception``. ``limit``: time, memory or
+    length. ``failed``: anything else, such as a variable that it lacks.
+    """
+
+    def __init__(self, message: str, kind: RenderProblem = "failed") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class TracedRender:
+    """A template's text and where it came from, in order; the runs' characters add up to the text's."""
+
+    text: str
+    runs: tuple[Run, ...]
+
+
+def traced(*parts: tuple[str, int]) -> dict[str, list[tuple[str, int]]]:
+    """A variable of a template that is a person's text, in parts that each come from a numbered message."""
+    return {"$traced": list(parts)}
 
 
 class TemplateProcess:
@@ -46,17 +78,46 @@ class TemplateProcess:
         """The template's text with these variables, which are values that JSON knows.
 
         Raises:
-            TemplateError: It cannot be parsed, refuses the variables, fails, or takes too long or too much.
+            RenderError: It cannot be parsed, refuses the variables, fails, or takes too long or too much.
         """
-        asked = json.dumps({"source": source, "variables": dict(variables)}) + "\n"
+        return self.render_traced(source, variables).text
+
+    def render_traced(self, source: str, variables: Mapping[str, object]) -> TracedRender:
+        """The template's text, and which of it came from the variables that ``traced`` made.
+
+        Raises:
+            RenderError: As ``render`` does.
+        """
+        answer = self._ask({"source": source, "variables": dict(variables)})
+        text, runs = str(answer["text"]), answer["runs"]
+        if runs is None:
+            return TracedRender(text, ((len(text), None),) if text else ())
+        return TracedRender(text, tuple((length, origin) for length, origin in runs))
+
+    def inspect(self, source: str) -> tuple[TemplateOption, ...]:
+        """The named arguments that a template reads, in the order in which it does.
+
+        Raises:
+            RenderError: It cannot be parsed, or takes too long to.
+        """
+        found = self._ask({"source": source, "inspect": True})["options"]
+        return tuple(
+            TemplateOption(option["name"], option["kind"], tuple(option["choices"]), option["default"])
+            for option in found
+        )
+
+    def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
+        asked = json.dumps(request) + "\n"
         with self._lock:
             line = self._answer(asked)
             if line == "":  # it was ended from outside, or broke; once more shows which
                 line = self._answer(asked)
-        answer = json.loads(line) if line else {"error": "it takes too long or too much memory"}
-        if "text" not in answer:
-            raise TemplateError(str(answer["error"]))
-        return str(answer["text"])
+        answer: dict[str, Any] = (
+            json.loads(line) if line else {"error": "it takes too long or too much memory", "kind": "limit"}
+        )
+        if "error" in answer:
+            raise RenderError(str(answer["error"]), answer["kind"])
+        return answer
 
     def close(self) -> None:
         """End the process; the next text starts another."""

@@ -42,7 +42,9 @@ from playground.experiments.run_files import Plan
 from playground.experiments.search import SearchOptions, split_for_search
 from playground.experiments.wordings import QUERY, mined, worded
 from playground.presets.preset import Preset
+from playground.prompts.template_options import check_options
 from playground.services.workbench import DRAFT, NO_PRESET, Workbench
+from playground.types import OptionValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ def spec_for(
     *,
     draft: Preset | None = None,
     max_tokens: int | None = None,
+    options: Mapping[str, OptionValue] | None = None,
 ) -> AssistantSpec:
     """An assistant by the names of its parts.
 
@@ -152,9 +155,10 @@ def spec_for(
         preset_name: A preset, ``none``, ``@draft``; None is the model's own, or none for an instruct model.
         draft: What ``@draft`` stands for.
         max_tokens: In place of the preset's own.
+        options: Named arguments of an instruct model's chat template, before those of the preset.
 
     Raises:
-        PlaygroundError: No such model or preset.
+        PlaygroundError: No such model or preset, or an option that the model's chat template does not read.
     """
     entry = workbench.catalog.get(model)
     name = preset_name
@@ -168,7 +172,13 @@ def spec_for(
     else:
         preset = None if name == NO_PRESET else workbench.presets.load(name)
     # Without a preset a model is decoded by its own published settings, or by the neutral ones.
-    spec = AssistantSpec(f"{entry.id}:{name}", entry.id, preset, entry.sampling if preset is None else None)
+    sampling = entry.sampling if preset is None else None
+    if options and entry.kind == "instruct":
+        check_options(workbench.template_options(entry.id), options)
+        # A preset without text prompts an instruct model by its chat template alone, and keeps the options.
+        base = preset or Preset(name="chat template")
+        preset = base.model_copy(update={"template_options": {**base.template_options, **options}})
+    spec = AssistantSpec(f"{entry.id}:{name}", entry.id, preset, sampling)
     return (
         spec if max_tokens is None else replace(spec, sampling=replace(spec.params(), max_tokens=max_tokens))
     )

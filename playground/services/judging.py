@@ -10,9 +10,10 @@ from playground.chat.compare import batch_replies
 from playground.engines.base import Cancel, GenerateRequest
 from playground.experiments.judge import Judge, ModelJudge, RuleJudge
 from playground.experiments.judge_prompts import Turns, read_score, score_prompt
+from playground.prompts.thinking import marked_text, without_thinking
 from playground.services.experiment_plans import spec_for, split_model
 from playground.services.workbench import SideSpec, Workbench
-from playground.types import Message, SamplingParams
+from playground.types import Message, Prompt, SamplingParams
 
 VERDICT_TOKENS = 300
 
@@ -83,19 +84,22 @@ def judge_answers(
     sampling = replace(assistant.sampling, temperature=0.0, max_tokens=VERDICT_TOKENS)
     requests: list[GenerateRequest] = []
     leads: list[str] = []
+    prompts: list[Prompt] = []
     before = earlier or [()] * len(answers)
     for answer, turns in zip(answers, before, strict=True):
+        asked = score_prompt(question, without_thinking(answer), aspect, earlier=turns)
         prompt, _ = fit(
             assistant.renderer,
-            [Message("user", score_prompt(question, answer, aspect, earlier=turns))],
+            [Message("user", asked)],
             count=lambda p: len(engine.tokenize(p.pieces)),
             n_ctx=engine.info.n_ctx,
             max_tokens=sampling.max_tokens,
         )
         requests.append(GenerateRequest(prompt.pieces, sampling, prompt.stop))
         leads.append(prompt.lead)
+        prompts.append(prompt)
     judged = [Judged(None, "") for _ in answers]
     for done in batch_replies(engine, requests, leads, cancel=cancel):
-        text = done.reply.text
+        text = marked_text(done.reply, prompts[done.index])
         judged[done.index] = Judged(read_score(text), text, done.reply.error)
     return judged

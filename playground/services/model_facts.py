@@ -100,6 +100,9 @@ def _folder(path: Path) -> Inspected:
         if jinja.is_file()
         else tokenizer.get("chat_template")
     )
+    if isinstance(template, list):  # several by name, of which "default" is for chats
+        named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
+        template = named.get("default") or next(iter(named.values()), None)
     vocabulary = path / "tokenizer.json"
     context = config.get("max_position_embeddings", 0)
     facts = ModelFacts(

@@ -21,12 +21,13 @@ from playground.engines.base import Cancel, Engine
 from playground.engines.bounded import BoundedEngine
 from playground.engines.cores import CoreShare
 from playground.engines.limits import far_over
-from playground.errors import ContextLengthError, ModelLoadError, PlaygroundError
+from playground.errors import ContextLengthError, PlaygroundError, TemplateError
 from playground.models.catalog import Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
 from playground.presets.preset import Preset
-from playground.prompts.chat_template import ChatTemplateRenderer
 from playground.prompts.render import Renderer
+from playground.prompts.template_options import options_of
+from playground.services.chat_prompts import chat_renderer
 from playground.services.counts import TokenCounts, count_by_part
 from playground.services.downloads import Downloads, downloads_left
 from playground.services.encoding import EncodingCache
@@ -36,7 +37,7 @@ from playground.services.model_shelf import ModelShelf
 from playground.services.opening import ModelOpener
 from playground.services.pool import ModelPool, ModelState, Notice
 from playground.settings import Settings
-from playground.types import Message, Origin, Piece, Prompt, SamplingParams
+from playground.types import Message, OptionValue, Origin, Piece, Prompt, SamplingParams, TemplateOption
 
 DRAFT = "@draft"
 NO_PRESET = "none"
@@ -44,10 +45,14 @@ NO_PRESET = "none"
 
 @dataclass(frozen=True, slots=True)
 class SideSpec:
-    """A side as a person chose it: a model's name, and a preset's name, ``@draft`` or ``none``."""
+    """A side as a person chose it: a model's name, and a preset's name, ``@draft`` or ``none``.
+
+    ``options`` are named arguments of an instruct model's chat template; they stand before the preset's.
+    """
 
     model: str
     preset: str = DRAFT
+    options: tuple[tuple[str, OptionValue], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +225,21 @@ class Workbench:
         needs the model loaded.
 
         Raises:
-            PlaygroundError: No such model or preset, or an instruct model without a chat template.
+            PlaygroundError: No such model or preset, an instruct model without a chat template, or options
+                of the side that its chat template does not read.
         """
         entry = self.catalog.get(side.model)
         preset = self._preset(side.preset, draft)
         sampling = self._bounded_sampling(self.sampling(side, draft))
         if entry.kind == "base":
+            if side.options:
+                raise TemplateError(
+                    f"{entry.title} is prompted as a base model, by no chat template; "
+                    f"leave out the template option {side.options[0][0]}."
+                )
             renderer: Renderer = preset_renderer(preset) if preset else bare_renderer()
         else:
-            renderer = self._chat_renderer(entry, preset)
+            renderer = chat_renderer(entry.title, self.engine(entry.id).info, preset, side.options)
         shown = preset.title or preset.name if preset else ""
         name = f"{entry.title} · {shown}" if shown else entry.title
         return Assistant(name, entry.id, renderer, sampling, preset.name if preset else "")
@@ -375,18 +386,13 @@ class Workbench:
             return sampling
         return replace(sampling, max_tokens=min(sampling.max_tokens, most))
 
-    def _chat_renderer(self, entry: ModelEntry, preset: Preset | None) -> ChatTemplateRenderer:
-        info = self.engine(entry.id).info
-        if not info.chat_template:
-            raise ModelLoadError(
-                f"{entry.title} carries no chat template; use it as a base model with a preset's template."
-            )
-        return ChatTemplateRenderer(
-            info.chat_template,
-            info.bos_text,
-            info.eos_text,
-            # A verbatim prefix is for base models; an instruct model is shown it as its system text.
-            system=(preset.system if preset.prefix is None else preset.prefix) if preset else "",
-            examples=preset.turn_examples() if preset and preset.prefix is None else (),
-            extra_stop=preset.stop if preset else (),
-        )
+    def template_options(self, model: str) -> tuple[TemplateOption, ...]:
+        """The named arguments that a model's chat template reads; none of a base model. Loads the model.
+
+        Raises:
+            PlaygroundError: No such model, or one that cannot be loaded.
+        """
+        if self.catalog.get(model).kind == "base":
+            return ()
+        source = self.engine(model).info.chat_template
+        return options_of(source) if source else ()

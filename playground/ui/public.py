@@ -149,7 +149,8 @@ class PublicApi:
             prompt = bench.assistant(spec, own).renderer.render(
                 _conversation(history, question).messages(SIDE)
             )
-            return {"text": prompt.text, "stop": [[rule.text, rule.place] for rule in prompt.stop]}
+            stop = [[rule.text, rule.place] for rule in prompt.stop]
+            return {"text": prompt.text, "stop": stop, "notes": list(prompt.notes)}
 
         @self._said
         def tokens(text: str, model: str = "") -> list[Values]:
@@ -235,7 +236,8 @@ class PublicApi:
                 seed: In place of the preset's.
 
             Returns:
-                The text so far; at the end also finish_reason, usage, seed and, where it failed, error.
+                The text so far; at the end also finish_reason, usage, seed, what the model thought
+                before, and, where it failed, error.
             """
             cancel = Cancel()
             try:
@@ -254,7 +256,7 @@ class PublicApi:
 
     async def _answers(self, query: RunIn, caller: Caller, cancel: Cancel) -> AsyncIterator[Values]:
         """The text so far at each redraw, and the whole reply at the end."""
-        text, part, read = "", 0, 0
+        text, part, read, thinking = "", 0, 0, 0
         async for said in ndjson(
             lambda stop: self._gate.run(self._run, query, stop, caller),
             run=query.run,
@@ -270,11 +272,17 @@ class PublicApi:
                 if line["at"] == "cut":
                     raise PlaygroundError(line["error"] or self._strings("server.unexpected"))
                 if line["at"] == "end":
-                    yield {"model": query.sides[0].model, **line["reply"]}
+                    reply = line["reply"]
+                    thinking = reply["thinking_chars"]
+                    whole = reply["text"]
+                    answer = {"text": whole[thinking:], "thinking": whole[:thinking]}
+                    kept = {key: value for key, value in reply.items() if key != "thinking_chars"}
+                    yield {"model": query.sides[0].model, **kept, **answer}
                     return
                 text += line["text"] if line["at"] in ("text", "all") else ""
+                thinking = line.get("thinking_chars", thinking)
             read = len(said)
-            yield {"text": text}
+            yield {"text": text[thinking:]}
 
     def _question(
         self,

@@ -91,7 +91,9 @@ class _Inbox:
             waiting = self.events.setdefault(event.side, [])
             last = waiting[-1] if waiting else None
             if isinstance(event, SideDelta) and isinstance(last, SideDelta):
-                waiting[-1] = SideDelta(event.side, last.text + event.text, last.tokens + event.tokens)
+                waiting[-1] = SideDelta(
+                    event.side, last.text + event.text, last.tokens + event.tokens, event.thinking_chars
+                )
             else:
                 waiting.append(event)
 
@@ -113,7 +115,8 @@ class _Transcript:
         self._run, self._part = run, 0
         self._starts: list[str] = []
         self._ends: list[str] = []
-        self._written: dict[str, tuple[str, list[Row]]] = {}  # by side: its text and tokens so far
+        # By side: its text, tokens and characters of thinking so far.
+        self._written: dict[str, tuple[str, list[Row], int]] = {}
         self.text = ""
         self._begin()
 
@@ -121,9 +124,9 @@ class _Transcript:
         """Say an event."""
         line = event_json(event) + "\n"
         if isinstance(event, SideDelta):
-            text, rows = self._written.get(event.side, ("", []))
+            text, rows, _ = self._written.get(event.side, ("", [], 0))
             rows += token_rows(event.tokens)
-            self._written[event.side] = (text + event.text, rows)
+            self._written[event.side] = (text + event.text, rows, event.thinking_chars)
         elif isinstance(event, SideFinished):
             self.end(event.side, line)
             return
@@ -136,7 +139,7 @@ class _Transcript:
         self._ends.append(line)
         self._say(line)
         if '"at":"end"' in line and side in self._written:  # it holds the whole text, but no tokens
-            self._written[side] = ("", self._written[side][1])
+            self._written[side] = ("", self._written[side][1], 0)
 
     def _say(self, line: str) -> None:
         self.text += line
@@ -147,8 +150,18 @@ class _Transcript:
     def _begin(self) -> None:
         opening = dumps({"run": self._run, "part": self._part, "at": "open"}) + "\n"
         so_far = (
-            dumps({"side": side, "at": "all", "text": text, "tokens": len(rows), "rows": rows}) + "\n"
-            for side, (text, rows) in self._written.items()
+            dumps(
+                {
+                    "side": side,
+                    "at": "all",
+                    "text": text,
+                    "tokens": len(rows),
+                    "rows": rows,
+                    "thinking_chars": thinking,
+                }
+            )
+            + "\n"
+            for side, (text, rows, thinking) in self._written.items()
         )
         self.text = "".join([opening, *self._starts, *so_far, *self._ends])
         self._fresh_chars = len(self.text)

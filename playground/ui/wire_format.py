@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from playground.chat.compare import SideDelta, SideEvent, SideFinished, SideStarted
 from playground.presets.preset import PresetSampling
+from playground.services import SideSpec
 from playground.types import Prompt, Reply
 from playground.ui.token_rows import token_rows
 
@@ -27,11 +28,19 @@ class Incoming(BaseModel):
 
 
 class SideIn(Incoming):
-    """One side: an id that the conversation's replies go by, a model, and a preset (``@draft``, ``none``)."""
+    """One side: an id that the conversation's replies go by, a model, and a preset (``@draft``, ``none``).
+
+    ``options`` are named arguments of the model's chat template.
+    """
 
     id: Annotated[str, Field(pattern=r"^\w{1,20}$")]
     model: str
     preset: str
+    options: Annotated[dict[str, bool | int | float | str], Field(max_length=50)] = {}
+
+    def spec(self) -> SideSpec:
+        """The side as the workbench takes it."""
+        return SideSpec(self.model, self.preset, tuple(self.options.items()))
 
 
 class PreviewIn(Incoming):
@@ -130,10 +139,12 @@ def event_json(event: SideEvent) -> str:
                 "at": "start",
                 "prompt_tokens": event.prompt_tokens,
                 "dropped_turns": event.prompt.dropped_turns,
+                "notes": list(event.prompt.notes),
             }
         case SideDelta():
             rows = token_rows(event.tokens)
             line = {"at": "text", "text": event.text, "tokens": len(rows), "rows": rows}
+            line["thinking_chars"] = event.thinking_chars
         case SideFinished():
             line = {"at": "end", "reply": reply_json(event.reply, event.seed, event.first_token_s)}
     return dumps({"side": event.side, **line})
@@ -155,12 +166,15 @@ def reply_json(reply: Reply, seed: int, first_token_s: float | None) -> dict[str
         },
         "seed": seed,
         "first_token_s": first_token_s,
+        "thinking_chars": reply.thinking_chars,
+        "thinking_tokens": reply.thinking_tokens,
+        "thinking_open": reply.thinking_open,
     }
 
 
 def prompt_json(prompt: Prompt, *, pieces: bool) -> dict[str, object]:
     """A prompt for the page; its text only where it is looked at."""
-    shown: dict[str, object] = {"dropped_turns": prompt.dropped_turns}
+    shown: dict[str, object] = {"dropped_turns": prompt.dropped_turns, "notes": list(prompt.notes)}
     if pieces:
         shown["stop"] = [[rule.text, rule.place] for rule in prompt.stop]
         shown["pieces"] = [

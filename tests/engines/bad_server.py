@@ -121,6 +121,24 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._stream(_event("Hello"), _event(" you", "stop"), usage, b"data: [DONE]\n\n")
 
+    def _do_thinks(self, body: dict[str, object]) -> None:
+        """As a server that tells thinking apart from the answer, under either name."""
+        deltas: list[dict[str, str | None]] = [
+            {"role": "assistant", "content": None, "reasoning_content": "Is it"},
+            {"reasoning": " 4?"},
+            {"content": "It is"},
+            {"content": " 5."},
+        ]
+        parts = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        parts.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        events = [f"data: {json.dumps(part)}\n\n".encode() for part in parts]
+        self._stream(*events, b"data: [DONE]\n\n")
+
+    def _do_only_thinks(self, body: dict[str, object]) -> None:
+        delta = {"reasoning_content": "Hmm"}
+        chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": "length"}]}
+        self._stream(f"data: {json.dumps(chunk)}\n\n".encode(), b"data: [DONE]\n\n")
+
     def _do_busy(self, body: dict[str, object]) -> None:
         self._send(429, b'{"error": {"message": "slow down, key sk-secret123456"}}', Retry_After="0")
 

@@ -9,14 +9,17 @@ import pytest
 from asking import Answer, ask, text
 from bad_server import BadServer, served
 
+from playground.chat.assistant import Assistant
+from playground.chat.compare import SideFinished, SideRun, answer
 from playground.engines.base import GenerateRequest
 from playground.engines.server.answers import read_chunk
 from playground.engines.server.chat import MARK, messages_of, pieces_of
 from playground.engines.server.dialect import LLAMA_CPP_PYTHON, OPENAI, SGLANG, VLLM, refusal
+from playground.engines.server.engine import ServerEngine
 from playground.engines.server.tokens import EstimatedTokens
 from playground.errors import EngineError, UnsupportedError
 from playground.prompts.chat_template import ChatTemplateRenderer
-from playground.types import Message, SamplingParams
+from playground.types import Message, Reply, SamplingParams
 
 GREEDY = SamplingParams(max_tokens=8)
 
@@ -96,6 +99,39 @@ def test_a_conversation_is_sent_as_messages(bad: BadServer) -> None:
         {"role": "assistant", "content": "b"},
         {"role": "user", "content": "c"},
     ]
+    engine.close()
+
+
+def _answered(engine: ServerEngine, *messages: Message) -> Reply:
+    renderer = ChatTemplateRenderer(engine.info.chat_template or "")
+    assistant = Assistant("m", "m", renderer, GREEDY)
+    *_, last = answer(SideRun("A", lambda: (assistant, engine), messages))
+    assert isinstance(last, SideFinished)
+    return last.reply
+
+
+def test_reasoning_that_a_server_tells_apart_is_thinking(bad: BadServer) -> None:
+    engine = served(bad, "thinks")
+    reply = _answered(engine, Message("user", "5?"))
+    assert reply.thinking == "<think>\nIs it 4?\n</think>\n\n"
+    assert reply.answer == "It is 5."
+    assert (reply.thinking_tokens, len(reply.tokens), reply.thinking_open) == (2, 4, False)
+    # What was thought is not sent back.
+    bad.bodies.clear()
+    _answered(engine, Message("user", "5?"), Message("assistant", reply.text), Message("user", "Sure?"))
+    assert bad.bodies[-1]["messages"] == [
+        {"role": "user", "content": "5?"},
+        {"role": "assistant", "content": "It is 5."},
+        {"role": "user", "content": "Sure?"},
+    ]
+    engine.close()
+
+
+def test_an_answer_of_a_server_may_end_inside_its_reasoning(bad: BadServer) -> None:
+    engine = served(bad, "only_thinks")
+    reply = _answered(engine, Message("user", "5?"))
+    assert (reply.answer, reply.thinking, reply.thinking_open) == ("", "<think>\nHmm", True)
+    assert reply.finish_reason == "length"
     engine.close()
 
 

@@ -55,11 +55,13 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
     assert isinstance(seen, list)
     if event.startswith(_FORBIDDEN):
         seen.append((event, repr(arguments)[:200]))
+    elif event == "open" and arguments[0] == os.devnull:
+        return  # where the renderer's process writes its complaints to
     elif event == "open" and isinstance(arguments[0], (str, bytes)):
         flags = arguments[2] if isinstance(arguments[2], int) else 0
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
             seen.append((event, repr(arguments)[:200]))
-    elif event == "subprocess.Popen" and "jinja_child.py" not in repr(arguments):
+    elif event == "subprocess.Popen" and "template_child.py" not in repr(arguments):
         seen.append((event, repr(arguments)[:200]))
 
 
@@ -202,7 +204,7 @@ def test_imports(text: str) -> None:
 @settings(max_examples=MANY.max_examples // 10)
 @given(damaged(JINJA_FILES))
 def test_chat_templates(text: str) -> None:
-    """A tenth as many: each starts a process."""
+    """A tenth as many: each is rendered several times in another process."""
     for imported in _read(lambda: import_text(text, name="x", source="any.yaml")) or ():
         _whole(imported.preset)
 

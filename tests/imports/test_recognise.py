@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -252,3 +253,43 @@ def test_a_hostile_chat_template_ends_with_its_own_process(template: str) -> Non
         import_text(f"instruction_template: |-\n  {template}\n", name="x")
     assert time.monotonic() - started < 10  # the limit is one second of CPU; a busy machine takes its time
     assert not Path("/tmp/gotcha").exists()
+
+
+def _webui(template: str) -> Preset:
+    lines = "".join(f"  {line}\n" for line in template.split("\n"))
+    (imported,) = import_text(f"instruction_template: |-\n{lines}", name="x")
+    return imported.preset
+
+
+def test_an_instruction_template_with_a_date_takes_a_system_text() -> None:
+    preset = _webui(
+        "{%- for message in messages %}"
+        "{%- if message.role == 'system' %}{{- 'Date: ' + strftime_now('%Y') + message.content + '\\n' }}"
+        "{%- elif message.role == 'user' %}{{- 'Q: ' + message.content + '\\n' }}"
+        "{%- else %}{{- 'A: ' + message.content + '\\n' }}{%- endif %}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{- 'A: ' }}{%- endif %}"
+    )
+    own = preset.own_template()
+    assert own is not None
+    assert re.fullmatch(r"Date: \d{4}\{system\}\n", own.system)
+    assert own.turn == "Q: {query}\nA:{answer}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{% for part in m.content %}{% if part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}",
+        "{% generation %}{{ m.content }}{% endgeneration %}",
+        "{{ m.content }}{% if false %}{{ raise_exception('no') }}{% endif %}{{ tools or documents or '' }}",
+    ],
+    ids=["typed content", "generation", "tools"],
+)
+def test_an_instruction_template_may_use_what_chat_templates_use(content: str) -> None:
+    preset = _webui(
+        "{% for m in messages %}[{{ m.role }}] " + content + "{{ '\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}[assistant] {% endif %}"
+    )
+    own = preset.own_template()
+    assert own is not None
+    assert own.turn == "[user] {query}\n[assistant]{answer}\n"
+    assert own.system == "[system] {system}\n"

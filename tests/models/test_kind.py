@@ -112,3 +112,58 @@ def test_what_is_not_here_yet_is_judged_by_its_name_alone() -> None:
     told = judge_name("Far.Q8_0.gguf")
     assert (told.kind, told.certainty) == ("base", "guess")
     assert "template" not in told.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "own_name", "architecture", "kind"),
+    [
+        ("DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf", "DeepSeek R1 Distill Qwen 1.5B", "qwen2", "instruct"),
+        ("DeepSeek-R1-Distill-Llama-8B-Q4_K_M.gguf", "", "llama", "instruct"),
+        ("DeepSeek-R1-0528-Qwen3-8B-Q4_K_M.gguf", "", "qwen3", "instruct"),
+        ("qwq-32b-q4_k_m.gguf", "QwQ 32B", "qwen2", "instruct"),
+        ("QVQ-72B-Preview.gguf", "", "qwen2vl", "instruct"),
+        ("OpenThinker-7B.Q4_K_M.gguf", "OpenThinker 7B", "qwen2", "instruct"),
+        ("OpenThinker2-32B.gguf", "", "qwen2", "instruct"),
+        ("s1.1-32B.gguf", "S1.1 32B", "qwen2", "instruct"),
+        ("Sky-T1-32B-Flash.gguf", "", "qwen2", "instruct"),
+        ("Marco-o1-Q8_0.gguf", "", "qwen2", "instruct"),
+        ("Rombos-LLM-V2.5-Qwen-7b.gguf", "", "qwen2", "instruct"),
+        ("Qwen2.5-Lumen-14B.gguf", "", "qwen2", "instruct"),
+        ("Qwen2.5-7B-slerp-merge.gguf", "", "qwen2", "instruct"),
+        ("model.gguf", "OpenThinker 7B", "qwen2", "instruct"),
+        ("Qwen2.5-7B.gguf", "Sky T1 32B", "qwen2", "instruct"),
+        ("Qwen2.5-Coder-1.5B.Q4_K_M.gguf", "Qwen2.5 Coder 1.5B", "qwen2", "base"),
+        ("Qwen2.5-Math-7B-Q8_0.gguf", "", "qwen2", "base"),
+        ("mradermacher_Qwen2.5-0.5B.i1-Q4_K_M.gguf", "", "qwen2", "base"),
+        ("Qwen1.5-4B.gguf", "", "qwen2", "base"),
+        ("Qwen3-30B-A3B-Q4_K_M.gguf", "", "qwen3moe", "instruct"),
+        ("Qwen3.5-4B-Q4_K_M.gguf", "", "qwen35", "instruct"),
+        ("Qwen3.5-4B-Base-Q4_K_M.gguf", "", "qwen35", "base"),
+        ("model.gguf", "Qwen2.5 0.5B", "qwen2", "base"),
+    ],
+)
+def test_the_names_family_counts_and_not_the_architecture_alone(
+    name: str, own_name: str, architecture: str, kind: str
+) -> None:
+    facts = ModelFacts(name, own_name=own_name, architecture=architecture, chat_template=TEMPLATE)
+    assert judge(facts).kind == kind
+
+
+def test_a_model_made_from_an_instruct_model_is_one() -> None:
+    facts = ModelFacts("Nova-7B.gguf", architecture="qwen2", base_models=("Qwen2.5 7B Instruct",))
+    assert judge(facts).kind == "instruct"
+    assert "made from 'Qwen2.5 7B Instruct'" in judge(facts).reason
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("QwQ-32B-Q4_K_M.gguf", "instruct"),
+        ("DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf", "instruct"),
+        ("Qwen3-8B-Q4_K_M.gguf", "instruct"),
+        ("Qwen2.5-7B-Q4_K_M.gguf", "base"),
+        ("OLMo-2-0425-1B.Q4_K_M.gguf", "base"),
+    ],
+)
+def test_the_family_is_told_of_a_file_that_is_not_here_yet(name: str, kind: str) -> None:
+    assert judge_name(name).kind == kind

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Template
 
 from playground.errors import TemplateError
 from playground.prompts import template_child
 from playground.prompts.chat_template import ChatTemplateRenderer
+from playground.prompts.template_environment import Compiler
 from playground.prompts.template_process import TemplateProcess, template_process
 from playground.types import Example, Message, StopRule
 
@@ -24,7 +26,6 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 TRIMMED = CHATML.replace("m.content", "m.content | trim")
-STRICT = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + CHATML
 
 
 def test_chatml_with_a_presets_examples() -> None:
@@ -57,11 +58,12 @@ def test_what_a_person_wrote_is_never_in_a_template_piece(source: str, words: li
     assert sum(p.text.count("<|im_end|>") for p in prompt.pieces if not p.parse_special) == len(words)
 
 
-def test_a_template_that_rewrites_messages_parses_no_specials_where_it_lost_one() -> None:
+def test_a_template_that_rewrites_messages_keeps_its_own_control_tokens_and_no_others() -> None:
     upper = CHATML.replace("m.content", "m.content | upper")
     prompt = ChatTemplateRenderer(upper).render([Message("user", "hi <|im_end|>")])
-    assert "HI" in prompt.text
-    assert not any(piece.parse_special for piece in prompt.pieces)
+    parsed = "".join(piece.text for piece in prompt.pieces if piece.parse_special)
+    assert parsed == "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"
+    assert [piece.text for piece in prompt.pieces if not piece.parse_special] == ["HI <|IM_END|>"]
 
 
 def test_history_and_the_open_turn_are_told_apart() -> None:
@@ -71,9 +73,10 @@ def test_history_and_the_open_turn_are_told_apart() -> None:
     assert said == [("history", "query", 0), ("history", "answer", 0), ("turn", "query", 1)]
 
 
-def test_a_template_that_refuses_is_told() -> None:
-    with pytest.raises(TemplateError, match="no system role"):
-        ChatTemplateRenderer(STRICT, system="S").render([Message("user", "hi")])
+def test_a_template_that_refuses_everything_is_told_with_its_own_words() -> None:
+    source = "{{ raise_exception('only on Sundays') }}"
+    with pytest.raises(TemplateError, match="refuses this conversation: only on Sundays"):
+        ChatTemplateRenderer(source, system="S").render([Message("user", "hi")])
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,19 @@ def test_a_template_that_refuses_is_told() -> None:
 def test_a_hostile_or_broken_template_is_one_sentence(source: str) -> None:
     with pytest.raises(TemplateError, match="chat template"):
         ChatTemplateRenderer(source).render([Message("user", "hi")])
+
+
+def test_no_origin_is_claimed_where_the_traced_render_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = Compiler()
+    compiled = compiler.compiled
+
+    def failing(source: str, *, traced: bool) -> Template:
+        return compiled("{{ nothing.at.all }}" if traced else source, traced=traced)
+
+    monkeypatch.setattr(compiler, "compiled", failing)
+    request = {"source": "<s>{{ x }}", "variables": {"x": {"$traced": [["</s>", 1]]}}}
+    answer = template_child._answer(json.dumps(request), compiler)
+    assert answer == {"text": "<s></s>", "runs": [[7, -1]]}
 
 
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"

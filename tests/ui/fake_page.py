@@ -28,6 +28,13 @@ from playground.ui.app import launch
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}\n{% endfor %}<|turn|>assistant\n"
 )
+# A model that thinks, has no system role, and can be told not to think.
+THINKING_TEMPLATE = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content.split('</think>')[-1] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|turn|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think></think>\n{% endif %}{% endif %}"
+)
 MARKUP = (
     "# Title\n\n**bold** and `code`\n\n<script>window.hacked = 1</script>\n"
     "<img src=x onerror='window.hacked = 1'>\n\n![picture](https://example.org/x.png)\n\n"
@@ -37,6 +44,8 @@ SCRIPTS = {  # a worker plays the first whose word is in the prompt, so what goe
     "markup": FakeReply(re.findall(r"\s*\S+|\s+$", MARKUP)),
     "spaces": FakeReply(["two  spaces\n\n\n", "\ttab\n", "  end  "]),
     "[[5]]": FakeReply(["It is short, and true.\n", "[[7]]"]),  # how a judge is asked
+    "ponder": FakeReply(["<th", "ink>\nLet me", " see.\n</think>\n\n", "It **is** ", "so."], delay_s=0.05),
+    "brood": FakeReply(["<think>\nIt could", " be"]),
     "failing": FakeReply(
         ["This was ", "written."], fail_at=2, delay_s=0.05, error="The engine failed; ask again."
     ),
@@ -58,14 +67,15 @@ def play(prompt: str, sample: int) -> FakeReply:
 class WatchedEngine(FakeEngine):
     """Says in files how many generations run and which prompts came; takes chats."""
 
-    def __init__(self, home: Path, name: str) -> None:
+    def __init__(self, home: Path, name: str, template: str = CHAT_TEMPLATE) -> None:
         super().__init__(play, name=name)
+        self._template = template
         self._home, self._lock, self._running = home, threading.Lock(), 0
         self._count(0)
 
     @property
     def info(self) -> EngineInfo:
-        return dataclasses.replace(super().info, chat_template=CHAT_TEMPLATE, parameters=1_000_000)
+        return dataclasses.replace(super().info, chat_template=self._template, parameters=1_000_000)
 
     def _count(self, by: int) -> None:
         with self._lock:
@@ -107,6 +117,8 @@ def main(port: int, home: Path, *, workers: bool) -> None:
         if workers:
             script = FakeScript(tuple(SCRIPTS.items()))
             return open_engine(EngineSpec(kind="fake", path=entry.kind, script=script))
+        if entry.pair == "thinker":
+            return WatchedEngine(home, entry.pair, THINKING_TEMPLATE)
         return WatchedEngine(home, entry.kind)
 
     with Workbench(settings, opener=opener, needs=needs) as workbench:

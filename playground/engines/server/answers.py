@@ -17,13 +17,17 @@ class UnreadableAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One event of a stream: new tokens, why it ended if it did, and what it cost if that was told."""
+    """One event of a stream: new tokens, why it ended if it did, and what it cost if that was told.
+
+    ``reasoning`` is text that the server tells apart from the answer.
+    """
 
     tokens: tuple[Token, ...]
     finish_reason: str | None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
+    reasoning: str = ""
 
 
 def read_chunk(event: Any, top: int | None) -> Chunk:
@@ -50,7 +54,16 @@ def read_chunk(event: Any, top: int | None) -> Chunk:
     if not isinstance(text, str):
         raise UnreadableAnswerError
     tokens = _described(text, choice, top) if top is not None else _plain(text, choice)
-    return Chunk(tokens, getattr(choice, "finish_reason", None), *costs)
+    return Chunk(tokens, getattr(choice, "finish_reason", None), *costs, _reasoning(delta))
+
+
+def _reasoning(delta: Any) -> str:
+    """What some servers call ``reasoning_content`` (DeepSeek, llama.cpp), others ``reasoning`` (vLLM)."""
+    for name in ("reasoning_content", "reasoning"):
+        text = getattr(delta, name, None)
+        if isinstance(text, str) and text:
+            return text
+    return ""
 
 
 def _count(value: object, name: str) -> int | None:

@@ -6,16 +6,21 @@ for people to read and begins with ``MARK``; the engine reads the messages back 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from playground.types import Message, Origin, Piece, Role
 
 MARK = "(The server puts these messages into its own chat template.)\n"
-# What stands in for the model's own template, in a chat template's language.
+OPEN_THINKING, CLOSE_THINKING = "<think>\n", "\n</think>\n\n"
+"""Put around what a server tells apart from the answer as ``reasoning_content``."""
+# What stands in for the model's own template, in a chat template's language. The comment names the markers.
 TEMPLATE = (
-    MARK + "{% for message in messages %}\n[{{ message.role }}]\n{{ message.content }}\n{% endfor %}"
+    MARK + "{# <think> </think> #}"
+    "{% for message in messages %}\n[{{ message.role }}]\n{{ message.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}\n[assistant]\n{% endif %}"
 )
+_THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 _ROLES: dict[str, Role] = {"system": "system", "query": "user", "answer": "assistant"}
 
 
@@ -24,8 +29,15 @@ def messages_of(pieces: Sequence[Piece]) -> list[Message] | None:
     if not pieces or not pieces[0].text.startswith(MARK):
         return None
     return [
-        Message(_ROLES[piece.origin.field], piece.text) for piece in pieces if piece.origin.field in _ROLES
+        Message(role, _without_thinking(piece.text) if role == "assistant" else piece.text)
+        for piece in pieces
+        if (role := _ROLES.get(piece.origin.field)) is not None
     ]
+
+
+def _without_thinking(text: str) -> str:
+    """A past answer as servers want it: they refuse reasoning that comes back, or drop it themselves."""
+    return _THINKING.sub("", text)
 
 
 def pieces_of(messages: Sequence[Message]) -> tuple[Piece, ...]:

@@ -8,17 +8,18 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from playground.engines.base import Delta, Event, Finished, GenerateRequest
 from playground.engines.limits import context_full
-from playground.engines.server.answers import UnreadableAnswerError, read_chunk
-from playground.engines.server.chat import messages_of
+from playground.engines.server.answers import UNKNOWN_ID, Chunk, UnreadableAnswerError, read_chunk
+from playground.engines.server.chat import CLOSE_THINKING, OPEN_THINKING, messages_of
 from playground.engines.server.connection import Served, ServerConnection
 from playground.engines.server.dialect import extra_body, plain_options
 from playground.engines.streaming import Released, TextStream
 from playground.errors import EngineError
-from playground.types import FinishReason, Usage
+from playground.types import FinishReason, Token, Usage
 
 _ENDS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "stop"}
 
@@ -64,6 +65,7 @@ class ServedSample:
         self._cancelled = threading.Event()
         self._response: Any = None
         self._count = 0
+        self._is_reasoning = False
         self._cached = 0
         self._started = time.perf_counter()
         self._first: float | None = None
@@ -133,10 +135,11 @@ class ServedSample:
             chunk = read_chunk(event, self._request.logprobs)
             self._prompt_tokens = chunk.prompt_tokens or self._prompt_tokens
             self._cached = chunk.cached_tokens or self._cached
-            if chunk.tokens:
+            tokens = self._with_reasoning(chunk)
+            if tokens:
                 self._first = self._first or time.perf_counter()
-                self._count += len(chunk.tokens)
-                self._send(self._text.add(chunk.tokens))
+                self._count += len(tokens)
+                self._send(self._text.add(tokens))
             self._count = chunk.completion_tokens or self._count
             if self._text.stopped is not None:
                 return "stop"
@@ -149,6 +152,22 @@ class ServedSample:
                 f"The server at {self._connection.address} ended the answer before it was finished."
             )
         return ended
+
+    def _with_reasoning(self, chunk: Chunk) -> tuple[Token, ...]:
+        """The chunk's reasoning and tokens; the markers belong to the tokens beside them."""
+        tokens = chunk.tokens
+        if chunk.reasoning:
+            opening = "" if self._is_reasoning else OPEN_THINKING
+            self._is_reasoning = True
+            tokens = (Token(UNKNOWN_ID, (opening + chunk.reasoning).encode()), *tokens)
+            first = 1
+        else:
+            first = 0
+        if self._is_reasoning and len(tokens) > first:
+            self._is_reasoning = False
+            closed = replace(tokens[first], bytes=CLOSE_THINKING.encode() + tokens[first].bytes)
+            tokens = (*tokens[:first], closed, *tokens[first + 1 :])
+        return tokens
 
     def _send(self, released: Released) -> None:
         if released:

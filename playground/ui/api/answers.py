@@ -9,7 +9,7 @@ from playground.chat.compare import Begun, SideEvent
 from playground.chat.conversation import Conversation
 from playground.engines.base import Cancel
 from playground.presets.preset import Preset
-from playground.services import SideSpec, Workbench
+from playground.services import Workbench
 from playground.ui.api.binding import Call, Stream
 from playground.ui.markdown import MarkdownRenderer
 from playground.ui.streaming import Runs
@@ -41,7 +41,7 @@ class AnswerCalls:
     def run(self, query: RunIn, cancel: Cancel) -> Iterator[SideEvent]:
         """Answer the conversation's open turn on every side."""
         return self._bench.run(
-            [(side.id, SideSpec(side.model, side.preset)) for side in query.sides],
+            [(side.id, side.spec()) for side in query.sides],
             Preset.checked(query.draft),
             Conversation.from_json(query.conversation),
             cancel=cancel,

@@ -36,10 +36,11 @@ _Some = Annotated[int, Field(ge=0, le=100_000)]
 
 
 class AssistantIn(Incoming):
-    """A model and a preset (``@draft``, ``none``)."""
+    """A model and a preset (``@draft``, ``none``), and options of the model's chat template."""
 
     model: str
     preset: str
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict, max_length=50)
 
 
 class SetIn(Incoming):
@@ -124,7 +125,9 @@ def plan_of(query: PlanIn, workbench: Workbench, experiments: Experiments) -> Pl
 def _plan_of(query: PlanIn, workbench: Workbench, experiments: Experiments) -> Plan:
     draft = None if query.draft is None else Preset.checked(query.draft)
     specs = tuple(
-        spec_for(workbench, one.model, one.preset, draft=draft, max_tokens=query.max_tokens)
+        spec_for(
+            workbench, one.model, one.preset, draft=draft, max_tokens=query.max_tokens, options=one.options
+        )
         for one in query.assistants
     )
     asked = _questions(query.questions, experiments, query.seed)

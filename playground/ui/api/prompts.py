@@ -13,7 +13,7 @@ from playground.presets.preset import Preset
 from playground.services import DRAFT, ModelState, PromptView, SideSpec, TokenCounts, Workbench
 from playground.services.token_view import view_tokens
 from playground.studio.curl import curl_command
-from playground.types import Message
+from playground.types import Message, TemplateOption
 from playground.ui.api.binding import Call
 from playground.ui.strings import Strings
 from playground.ui.wire_format import Incoming, PreviewIn, SideIn, WarmIn, dumps, prompt_json
@@ -67,7 +67,7 @@ class PromptCalls:
 
     def copy_prompt(self, query: CopyIn) -> object:
         """One side's prompt for another program: its token ids, or a command that sends them."""
-        side = SideSpec(query.side.model, query.side.preset)
+        side = query.side.spec()
         draft = Preset.checked(query.draft)
         conversation = Conversation.from_json(query.conversation)
         messages = (*conversation.messages(query.side.id), Message("user", query.text))
@@ -98,7 +98,7 @@ class PromptCalls:
         """Begin to compute what the next prompts start with; answers at once."""
         self._bench.warm(
             query.tab,
-            [(side.id, SideSpec(side.model, side.preset)) for side in query.sides],
+            [(side.id, side.spec()) for side in query.sides],
             Preset.checked(query.draft),
             Conversation.from_json(query.conversation),
         )
@@ -113,10 +113,11 @@ class PromptCalls:
         *,
         ready: bool,
     ) -> tuple[dict[str, object], TokenCounts | None]:
-        spec = SideSpec(side.model, side.preset)
+        spec = side.spec()
         if ready:
             view = self._bench.preview(spec, draft, messages)
             shown = prompt_json(view.prompt, pieces=query.pieces) | {"error": view.error}
+            shown["options"] = _options_json(self._bench.template_options(side.model))
             if view.counts is None:
                 return shown | {"counts": None}, None
             if query.tokens:
@@ -136,6 +137,13 @@ class PromptCalls:
                 spec = SideSpec(side.model, DRAFT)
                 return self._bench.preview(spec, draft, (Message("user", query.text),)).counts
         return None
+
+
+def _options_json(options: tuple[TemplateOption, ...]) -> list[dict[str, object]]:
+    return [
+        {"name": one.name, "kind": one.kind, "choices": list(one.choices), "default": one.default}
+        for one in options
+    ]
 
 
 def _counts_json(counts: TokenCounts) -> dict[str, object]:

@@ -13,7 +13,7 @@ from playground.engines.base import Cancel
 from playground.errors import PlaygroundError
 from playground.experiments.diversity import agreement, diversity
 from playground.presets.preset import Preset
-from playground.services import SideSpec, Workbench
+from playground.services import Workbench
 from playground.services.judging import judge_answers
 from playground.services.lens import TOP, sample_answers, score_answer
 from playground.ui.api.binding import Call, Stream
@@ -92,7 +92,7 @@ class TokenCalls:
         scores = score_answer(
             self._bench,
             query.side.id,
-            SideSpec(query.side.model, query.side.preset),
+            query.side.spec(),
             Preset.checked(query.draft),
             Conversation.from_json(query.conversation),
             query.text,
@@ -104,7 +104,7 @@ class TokenCalls:
         return sample_answers(
             self._bench,
             query.side.id,
-            SideSpec(query.side.model, query.side.preset),
+            query.side.spec(),
             Preset.checked(query.draft),
             Conversation.from_json(query.conversation),
             query.side_ids(),

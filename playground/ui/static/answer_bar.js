@@ -1,6 +1,6 @@
 // Under an answer: which of the turn's answers it is, and what can be done with it.
 
-import { addAnswer, answersOf, differing, placeOf, pruneAnswer, showAnswer } from './answers.js';
+import { addAnswer, answersOf, differing, placeOf, pruneAnswer, saidBy, showAnswer } from './answers.js';
 import { ask, complain, notice } from './dialogs.js';
 import { h, iconButton } from './dom.js';
 import { scoreReply } from './lens.js';
@@ -94,7 +94,7 @@ function rowsOf(reply) {
 }
 
 async function editAnswer(turn, side, reply) {
-  const box = h('textarea.answer-editor', { value: reply.text, rows: 8, 'aria-label': t('answer.edit.text') });
+  const box = h('textarea.answer-editor', { value: saidBy(reply), rows: 8, 'aria-label': t('answer.edit.text') });
   const text = await ask({
     title: t('answer.edit.title'),
     body: [h('p.muted', {}, t('answer.edit.hint')), box],

@@ -87,3 +87,8 @@ function missing(first, one) {
   }
   return marks;
 }
+
+/** What was said to the person: the text without the thinking at its start. */
+export function saidBy(reply) {
+  return reply.text.slice(reply.thinking_chars ?? 0);
+}

@@ -4,6 +4,7 @@ import * as conversations from './conversation.js';
 import { fill, h } from './dom.js';
 import { lensMode } from './lens_mode.js';
 import { onEvent } from './run.js';
+import { sideAsked } from './sides.js';
 import { session, server, on, save, touch } from './store.js';
 import { t } from './text.js';
 import { ENTROPY, LOGPROB, RANK, differences, hasTokens, isDescribed, noted, painter, textOf, trim } from './tokens.js';
@@ -79,9 +80,8 @@ export function openTurn(turn) {
 }
 
 async function scored(turn, side, text) {
-  const { id, model, preset } = side;
   return call('score', {
-    side: { id, model, preset },
+    side: sideAsked(side),
     draft: session.draft,
     conversation: openTurn(turn),
     text,

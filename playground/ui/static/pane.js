@@ -6,6 +6,7 @@ import { fill, h, icon, iconButton } from './dom.js';
 import { entryOf, titleOf } from './library.js';
 import { menu, menuItem } from './menu.js';
 import { chosenModel, modelOptions } from './model_options.js';
+import { optionsRow } from './pane_options.js';
 import { promptView } from './prompt.js';
 import { questionView } from './question.js';
 import { replyView } from './reply.js';
@@ -37,10 +38,12 @@ export function pane(id, actions) {
   });
   const chat = h('div.pane-scroll', { tabIndex: 0, role: 'group', 'aria-label': t('pane.chat', { side: letter }) }, turns);
   const prompt = promptView(id);
+  const options = optionsRow(id);
   const element = h(
     'section.pane',
     { 'aria-label': t('pane.side', { side: letter }), 'data-side': id },
     h('div.pane-head', {}, h('span.letter', {}, letter), model, preset, speed, expand, more.button, more.list),
+    options.element,
     chat,
     prompt.element,
   );
@@ -91,6 +94,7 @@ export function pane(id, actions) {
     duplicate.title = duplicate.disabled ? t('panes.full', { n: MOST_SIDES }) : '';
     remove.disabled = session.sides.length === 1;
     remove.title = remove.disabled ? t('pane.last') : '';
+    options.draw();
     drawEmpty();
   }
 
@@ -189,6 +193,11 @@ export function pane(id, actions) {
     fill(speed, t('pane.speed', { rate: (1000 * (live.tokens - 1)) / (now - live.firstAt) }));
   }
 
+  function drawPrompt() {
+    options.draw();
+    prompt.draw();
+  }
+
   drawHead();
   drawChat();
   /** Put the focus on what is read here. */
@@ -196,5 +205,5 @@ export function pane(id, actions) {
     (session.view.tab === 'prompt' ? prompt.element.querySelector('[tabindex]') : chat).focus({ preventScroll: true });
   }
 
-  return { id, element, focus, drawHead, drawChat, drawView, drawPrompt: prompt.draw, hear };
+  return { id, element, focus, drawHead, drawChat, drawView, drawPrompt, hear };
 }

@@ -3,6 +3,7 @@
 import { branch } from './conversation.js';
 import { debounce } from './dom.js';
 import { current } from './run.js';
+import { sideAsked } from './sides.js';
 import { offers } from './space.js';
 import { server, session, on, touch } from './store.js';
 import { Refusal, call } from './wire.js';
@@ -19,7 +20,7 @@ async function ask() {
     return;
   }
   const body = {
-    sides: session.sides,
+    sides: session.sides.map(sideAsked),
     draft: session.draft,
     conversation: branch(session.conversation),
     text: session.composer,
@@ -61,7 +62,7 @@ let warmed = '';
 async function warm() {
   if (!session.draft || current || !offers('warm')) return;
   const body = {
-    sides: session.sides,
+    sides: session.sides.map(sideAsked),
     draft: session.draft,
     conversation: branch(session.conversation),
   };

@@ -5,7 +5,7 @@ import { complain, notice } from './dialogs.js';
 import { fill, h } from './dom.js';
 import { menu, menuItem } from './menu.js';
 import { boxOf, hex, readTokens, tokenAt, tokenBoxes } from './prompt_tokens.js';
-import { letterOf } from './sides.js';
+import { letterOf, sideAsked } from './sides.js';
 import { server, session, on, touch } from './store.js';
 import { has, t } from './text.js';
 import { call } from './wire.js';
@@ -38,6 +38,7 @@ export function promptSwitch() {
 
 export function promptView(side) {
   const facts = h('p.prompt-facts');
+  const notes = h('ul.prompt-notes', { hidden: true, 'aria-label': t('prompt.notes') });
   const trouble = h('p.problem', { role: 'alert', hidden: true });
   const text = h('pre.prompt-text', { role: 'group', tabIndex: 0, 'aria-label': t('prompt.label', { side: letterOf(side) }) });
   const scroll = h('div.pane-scroll', {}, text);
@@ -48,7 +49,7 @@ export function promptView(side) {
     menuItem(t('prompt.copy_curl'), () => copyAs('curl'), { class: 'needs-model', title: t('prompt.copy_curl.hint') }),
   ]);
   const head = h('div.prompt-head', {}, facts, copy.button, copy.list);
-  const element = h('div.prompt', { hidden: true }, trouble, head, scroll, readout);
+  const element = h('div.prompt', { hidden: true }, trouble, head, notes, scroll, readout);
   let drawn = '';
   let tokens = null;
   let chunks = [];
@@ -68,6 +69,8 @@ export function promptView(side) {
     trouble.hidden = !(now?.error || now?.tokens?.error);
     fill(trouble, now?.error || now?.tokens?.error || '');
     copy.button.hidden = !now?.pieces;
+    notes.hidden = !now?.notes?.length;
+    fill(notes, (now?.notes ?? []).map((note) => h('li', {}, note)));
     for (const item of copy.list.querySelectorAll('.needs-model')) item.disabled = !now?.counts;
     if (!now?.pieces) {
       fill(facts, now?.waiting ? t('prompt.waiting') : '');
@@ -129,9 +132,9 @@ export function promptView(side) {
 
   async function copyAs(form) {
     const { sides, draft, conversation, composer } = session;
-    const { id, model, preset } = sides.find((one) => one.id === side);
     try {
-      const body = { side: { id, model, preset }, draft, conversation: branch(conversation), text: composer, form };
+      const asked = sideAsked(sides.find((one) => one.id === side));
+      const body = { side: asked, draft, conversation: branch(conversation), text: composer, form };
       await put(await call('copy_prompt', body), `prompt.copied_${form}`);
     } catch (error) {
       complain(error);

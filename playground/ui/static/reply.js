@@ -3,6 +3,7 @@
 import { complain } from './dialogs.js';
 import { fill, h, icon, iconButton } from './dom.js';
 import { answerBar, swapToken } from './answer_bar.js';
+import { saidBy } from './answers.js';
 import { lensView } from './lens.js';
 import { lensMode } from './lens_mode.js';
 import { rendered } from './markdown.js';
@@ -18,6 +19,7 @@ const NODE_CHARS = 400;
 export function replyView(turn, reply, { question, again, side }) {
   let last = null; // the text node that grows
   const body = h('div.answer');
+  const thinking = thinkingView(reply);
   const state = h('p.state');
   const trouble = h('div.trouble', { role: 'alert', hidden: true });
   const figures = h('p.figures');
@@ -25,7 +27,7 @@ export function replyView(turn, reply, { question, again, side }) {
     'article.turn',
     {},
     question,
-    reply ? body : h('p.state.not-asked', {}, t('reply.none'), again()),
+    reply ? [thinking.element, body] : h('p.state.not-asked', {}, t('reply.none'), again()),
     state,
     trouble,
     figures,
@@ -57,7 +59,7 @@ export function replyView(turn, reply, { question, again, side }) {
 
   function drawRaw() {
     leaveLens();
-    last = document.createTextNode(reply.text);
+    last = document.createTextNode(saidBy(reply));
     fill(body, last);
     body.className = 'answer raw';
     shown = 'raw';
@@ -68,7 +70,7 @@ export function replyView(turn, reply, { question, again, side }) {
     leaveLens();
     if (!shown) drawRaw(); // until it is there
     shown = 'markdown';
-    settled = rendered(reply.text).then(
+    settled = rendered(saidBy(reply)).then(
       (fragment) => {
         if (shown !== 'markdown') return;
         body.replaceChildren(fragment);
@@ -84,12 +86,15 @@ export function replyView(turn, reply, { question, again, side }) {
     const open = live && live.state !== 'ended';
     element.classList.toggle('open', Boolean(open));
     // a failed answer may end anywhere in its Markdown, so it is shown as it was written
-    const asWritten = open || session.view.raw || reply.error || !reply.text.trim();
+    const said = saidBy(reply);
+    const asWritten = open || session.view.raw || reply.error || !said.trim();
     if (looksAtTokens()) drawLens();
     else if (asWritten && (shown !== 'raw' || !open)) drawRaw();
     else if (!asWritten) drawMarkdown();
-    const nothing = !open && !reply.text && !reply.error;
-    fill(state, open ? stateText(live) : nothing ? t('reply.empty') : '');
+    thinking.draw(open, shown === 'lens');
+    const nothing = !open && !said && !reply.error;
+    const why = reply.thinking_open ? 'reply.thinking_open' : 'reply.empty';
+    fill(state, open ? stateText(live) : nothing ? t(why) : '');
     state.hidden = open ? live.state === 'writing' : !nothing;
     trouble.hidden = !reply.error;
     if (reply.error) fill(trouble, icon('warning'), h('span', {}, reply.error));
@@ -108,15 +113,39 @@ export function replyView(turn, reply, { question, again, side }) {
         state.hidden = true;
         return shown === 'lens' ? lens.more() : drawLens();
       }
-      if (shown !== 'raw') return drawRaw();
+      const taken = thinking.draw(true, false);
+      if (shown !== 'raw' || taken.less) return drawRaw();
       if (!state.hidden) state.hidden = true;
-      if (last.length < NODE_CHARS) last.appendData(text);
-      else body.append((last = document.createTextNode(text)));
+      const fresh = text.slice(Math.max(0, taken.chars - (reply.text.length - text.length)));
+      if (last.length < NODE_CHARS) last.appendData(fresh);
+      else body.append((last = document.createTextNode(fresh)));
     },
     get settled() {
       return settled;
     },
   };
+}
+
+/** The thinking of an answer, folded, with what it cost. */
+function thinkingView(reply) {
+  const summary = h('summary');
+  const text = document.createTextNode('');
+  const element = h('details.thinking', { hidden: true }, summary, h('pre', {}, text));
+  let drawn = 0;
+
+  /** Draw what there is; says how much that is, and whether it has become less. */
+  function draw(open, asTokens) {
+    const chars = reply?.thinking_chars ?? 0;
+    const less = chars < drawn;
+    element.hidden = !chars || asTokens;
+    if (chars !== drawn) text.data = reply.text.slice(0, chars);
+    drawn = chars;
+    if (chars && open && chars === reply.text.length) fill(summary, t('reply.thinking_now'));
+    else if (chars) fill(summary, reply.thinking_tokens ? t('reply.thought', { n: reply.thinking_tokens }) : t('reply.thinking'));
+    return { chars, less };
+  }
+
+  return { element, draw };
 }
 
 function stateText(live) {
@@ -151,8 +180,10 @@ function figuresOf(reply) {
     figure(t('reply.cached', { cached: count(cached), all: count(all) }), t('reply.cached.hint'));
   }
   if (reply.dropped_turns) figure(t('reply.dropped', { n: reply.dropped_turns }), t('reply.dropped.hint'));
+  if (reply.thinking_open && saidBy(reply) === '') figure(t('reply.unfinished'), t('reply.thinking_open'));
+  if (reply.notes?.length) figure(t('reply.adapted'), reply.notes.join('\n'));
   const copy = iconButton('copy', t('reply.copy'), () =>
-    navigator.clipboard.writeText(reply.text).catch(complain),
+    navigator.clipboard.writeText(saidBy(reply)).catch(complain),
   );
-  return [...parts, reply.text ? copy : null];
+  return [...parts, saidBy(reply) ? copy : null];
 }

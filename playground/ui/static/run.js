@@ -3,7 +3,7 @@
 import { stepAside } from './answers.js';
 import * as conversations from './conversation.js';
 import { askedLogprobs, takeRows } from './lens_mode.js';
-import { letterOf } from './sides.js';
+import { letterOf, sideAsked } from './sides.js';
 import { step } from './steps.js';
 import { session, touch, save } from './store.js';
 import { t } from './text.js';
@@ -73,7 +73,7 @@ function answer(turn, only = session.sides.map(({ id }) => id), begun = {}) {
   const sides = session.sides.filter(({ id }) => only.includes(id));
   const request = {
     run: conversations.newId(),
-    sides: sides.map(({ id, model, preset }) => ({ id, model, preset })),
+    sides: sides.map(sideAsked),
     draft: session.draft,
     conversation: conversations.branch(session.conversation, turn.id),
     logprobs: askedLogprobs(),
@@ -103,13 +103,14 @@ function onLine(line) {
     live.state = 'reading';
     live.promptTokens = line.prompt_tokens;
     live.reply.dropped_turns = line.dropped_turns;
+    if (line.notes?.length) live.reply.notes = line.notes;
     tell(line.side, 'start', live);
   } else if (line.at === 'text') {
     takeRows(live.reply, line.rows);
-    write(line.side, live, line.text, live.tokens + line.tokens);
+    write(line.side, live, line.text, live.tokens + line.tokens, line.thinking_chars);
   } else if (line.at === 'all') {
     takeRows(live.reply, line.rows, true);
-    write(line.side, live, line.text.slice(live.reply.text.length), line.tokens);
+    write(line.side, live, line.text.slice(live.reply.text.length), line.tokens, line.thinking_chars);
   } else if (line.at === 'end') {
     end(line.side, line.reply);
   } else if (line.at === 'cut') {
@@ -117,11 +118,12 @@ function onLine(line) {
   }
 }
 
-function write(side, live, text, tokens) {
+function write(side, live, text, tokens, thinking = 0) {
   live.state = 'writing';
   live.firstAt ||= performance.now();
   live.tokens = tokens;
   live.reply.text += text;
+  if (thinking || live.reply.thinking_chars) live.reply.thinking_chars = thinking;
   if (text) tell(side, 'text', live, text);
   save();
 }

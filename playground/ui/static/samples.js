@@ -1,6 +1,6 @@
 // Several answers to one question, side by side: how they differ, which is likeliest, and one of them kept.
 
-import { addAnswer } from './answers.js';
+import { addAnswer, saidBy } from './answers.js';
 import { complain } from './dialogs.js';
 import { fill, h } from './dom.js';
 import { heatOf, openTurn } from './lens.js';
@@ -8,6 +8,7 @@ import { takeRows } from './lens_mode.js';
 import { inspectable } from './token_card.js';
 import { offerPictures } from './picture.js';
 import { newId, path } from './conversation.js';
+import { sideAsked } from './sides.js';
 import { server, session, touch } from './store.js';
 import { count, t } from './text.js';
 import { hasTokens, meansOf, noted, painter } from './tokens.js';
@@ -48,10 +49,10 @@ export function openSamples(turn, sideId) {
     for (const group of wanted) {
       await drawOne(group);
       if (closed) return;
-      const texts = group.samples.filter(({ text }) => text).map(({ text }) => text);
+      const texts = group.samples.map(saidBy).filter(Boolean);
       try {
         group.figures = texts.length > 1 ? await call('diversity', { texts }) : null;
-        group.samples.filter(({ text }) => text).forEach((sample, i) => (sample.agreement = group.figures?.agreement[i]));
+        group.samples.filter(saidBy).forEach((sample, i) => (sample.agreement = group.figures?.agreement[i]));
       } catch (error) {
         complain(error);
       }
@@ -74,7 +75,7 @@ export function openSamples(turn, sideId) {
     try {
       const sides = open.map((one) => sideOf.get(one));
       const earlier = Object.fromEntries([...new Set(sides)].map((id) => [id, answeredBefore(turn, id)]));
-      const texts = open.map(({ text }) => text);
+      const texts = open.map(saidBy);
       const verdicts = await call('judge_answers', { model, question: turn.query, texts, sides, earlier });
       open.forEach((sample, i) => Object.assign(sample, { judge: model, verdict: verdicts[i] }));
     } catch (error) {
@@ -91,11 +92,10 @@ export function openSamples(turn, sideId) {
     const n = Number(number.value);
     group.samples = Array.from({ length: n }, (_, i) => ({ at: i, text: '', rows: [], ended: false }));
     running = newId();
-    const { id, model, preset: name } = group.side;
     const request = {
       kind: 'samples',
       run: running,
-      side: { id, model, preset: name },
+      side: sideAsked(group.side),
       draft: session.draft,
       conversation: openTurn(turn),
       n,
@@ -117,6 +117,7 @@ export function openSamples(turn, sideId) {
           if (!sample) return;
           if (line.at === 'text' || line.at === 'all') {
             sample.text += line.at === 'all' ? line.text.slice(sample.text.length) : line.text;
+            sample.thinking_chars = line.thinking_chars;
             takeRows(sample, line.rows, line.at === 'all');
           } else if (line.at === 'end' || line.at === 'cut') {
             Object.assign(sample, line.reply ?? { finish_reason: line.finish_reason, error: line.error }, { ended: true });
@@ -147,7 +148,7 @@ export function openSamples(turn, sideId) {
   function card(group, sample) {
     const means = meansOf(sample.rows);
     const body = h('div.answer.lens', { tabIndex: 0, role: 'group', 'aria-label': t('lens.tokens') });
-    body.append(...(hasTokens(sample) ? painter((row) => `lens-token ${heatOf(row, 'probability')}`).add(sample.rows) : [sample.text]));
+    body.append(...(hasTokens(sample) ? painter((row) => `lens-token ${heatOf(row, 'probability')}`).add(sample.rows) : [saidBy(sample)]));
     noted.set(body, sample);
     inspectable(body, () => ({ reply: sample }));
     const facts = [
@@ -167,9 +168,10 @@ export function openSamples(turn, sideId) {
     );
   }
 
-  function keepOne(group, { text, rows, finish_reason, usage, seed, first_token_s, error }) {
+  function keepOne(group, { text, rows, finish_reason, usage, seed, first_token_s, error, thinking_chars, thinking_tokens, thinking_open }) {
     const { id, model } = group.side;
-    addAnswer(turn, id, { text, rows, finish_reason, error, usage, seed, first_token_s, model });
+    const thinking = { thinking_chars, thinking_tokens, thinking_open };
+    addAnswer(turn, id, { text, rows, finish_reason, error, usage, seed, first_token_s, model, ...thinking });
     touch('conversation');
     dialog.close();
   }

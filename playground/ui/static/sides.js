@@ -34,11 +34,11 @@ export function duplicateSide(id) {
   return side;
 }
 
-function insert(label, at, { model, preset }) {
+function insert(label, at, { model, preset, options = {} }) {
   if (session.sides.length >= MOST_SIDES) return null;
   const id = freeId();
   step(label, { side: letterOf(id) });
-  const side = { id, model, preset };
+  const side = { id, model, preset, options: { ...options } };
   session.sides.splice(at, 0, side);
   touch('sides');
   loadChosen();
@@ -55,10 +55,15 @@ export function removeSide(id) {
   return true;
 }
 
-/** Give a side another model or preset. */
+/** What Python is told of a side. */
+export function sideAsked({ id, model, preset, options = {} }) {
+  return { id, model, preset, options };
+}
+
+/** Give a side another model or preset, or other options; another model's template has options of its own. */
 export function changeSide(id, change) {
   step('step.side_changed', { side: letterOf(id) });
-  Object.assign(sideOf(id), change);
+  Object.assign(sideOf(id), change.model ? { options: {} } : {}, change);
   touch('sides');
   if (change.model) loadChosen();
 }

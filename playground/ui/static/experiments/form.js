@@ -135,7 +135,7 @@ export function formView(started) {
   // Assistants
 
   function sides() {
-    return session.sides.map(({ model, preset }) => ({ model, preset }));
+    return session.sides.map(({ model, preset, options = {} }) => ({ model, preset, options }));
   }
 
   /** Who is asked: the chat's sides until somebody chose others; a search takes one base model. */
@@ -159,7 +159,7 @@ export function formView(started) {
       const model = h('select', { 'aria-label': t('experiments.model', { n: i + 1 }) }, modelOptions(server.models, one.model));
       model.addEventListener('change', () => {
         const name = chosenModel(model, one.model);
-        if (name) change(i, { model: name });
+        if (name) change(i, { model: name, options: {} });
       });
       const kind = server.models.find(({ id }) => id === one.model)?.kind;
       const preset = h(
@@ -176,7 +176,9 @@ export function formView(started) {
         drawAssistants();
         changed();
       });
-      return h('div.exp-assistant', {}, model, preset, several && all.length > 1 && drop);
+      const options = Object.entries(one.options ?? {}).map(([name, value]) => `${name}=${value}`);
+      const told = options.length > 0 && h('span.muted', { title: t('pane.options') }, options.join(' '));
+      return h('div.exp-assistant', {}, model, preset, told, several && all.length > 1 && drop);
     });
     const add = h(
       'button.small',
