@@ -237,7 +237,7 @@ def print_figures(results: Results, *, turn: int = 0, category: str = "") -> Non
 def mean_text(value: Interval) -> str:
     """A mean with its 95 % interval; without one where all values are equal and have no known limits."""
     if not value.known:
-        return f"{value.mean:.3g} (all {value.n} equal)"
+        return f"{value.mean:.3g} ({f'all {value.n} equal' if value.n > 1 else 'one value'})"
     return f"{value.mean:.3g} [{value.low:.3g}, {value.high:.3g}]"
 
 

@@ -41,7 +41,7 @@ class Interval:
     def text(self) -> str:
         """The mean with its interval and ``n``, to three digits."""
         if not self.known:
-            return f"{self.mean:.3g} (all equal) n={self.n}"
+            return f"{self.mean:.3g} {'(all equal) ' if self.n > 1 else ''}n={self.n}"
         return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}] n={self.n}"
 
 
