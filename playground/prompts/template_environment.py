@@ -218,13 +218,10 @@ class TracedEnvironment(PlainEnvironment):
         return super().call_binop(context, operator_, left, right)
 
     def call(self, context: Context, called: Any, *values: Any, **named: Any) -> Any:
-        """A call from a template; methods of a plain text that is given a traced one become traced."""
+        """A call from a template; methods of plain texts keep the origins of what they are given."""
         owner = getattr(called, "__self__", None)
-        if (
-            isinstance(called, types.BuiltinMethodType)
-            and isinstance(owner, str)
-            and first_origin(list(values), named)
-        ):
+        if isinstance(called, types.BuiltinMethodType) and type(owner) is str:
+            # Whatever the arguments are: a generator does not show that it will give traced texts.
             called = getattr(TracedText(owner, origins_of(owner)), called.__name__)
         result = super().call(context, called, *values, **named)
         if type(result) is str and isinstance(called, (types.BuiltinMethodType, types.BuiltinFunctionType)):

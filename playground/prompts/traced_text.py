@@ -365,7 +365,7 @@ def _placeheld(value: Any, texts: list[TracedText]) -> Any:
         texts.append(value)
         return _HELD
     if isinstance(value, Mapping):
-        return {key: _placeheld(item, texts) for key, item in value.items()}
+        return {_placeheld(key, texts): _placeheld(item, texts) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_placeheld(item, texts) for item in value]
     return value

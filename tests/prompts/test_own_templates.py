@@ -114,6 +114,24 @@ BY_WAYS = (
     "'x' | replace('x', m.content)",
     "'x'.replace('x', m.content)",
     "'x'.join([m.content, m.content])",
+    "'x'.join(messages | map(attribute='content'))",
+    "''.join(m.content | list | reverse)",
+    "(messages | map(attribute='content') | list).__str__()",
+    "messages | map(attribute='content') | map('trim') | join",
+    "messages | map(attribute='content') | select | first",
+    "messages | groupby('role') | string",
+    "[m.content, m.content] | unique | string",
+    "(m.content, m.content) | join(attribute=0)",
+    "'%s%s' | format(m.content, 1)",
+    "'a' in m.content",
+    "m.content | slice(2) | list",
+    "{m.content: 1}",
+    "{m.content: 1} | tojson",
+    "{m.content: 1} | list | first",
+    "m.content | replace('', m.content)",
+    "m.content.split('<') | join('<')",
+    "('<' + m.content[1:]) if m.content.startswith('<') else m.content",
+    "'<' ~ m.content[1:]",
     "m.content.join(['a', 'b'])",
     "'%s' % [m.content]",
     "'%(a)s' % {'a': m.content}",
@@ -160,7 +178,43 @@ def test_the_by_ways_are_rendered_and_not_only_refused() -> None:
             )
         except TemplateError:
             refused.append(way)
-    assert refused == ["['a', m.content] | sum(start='')"]
+    assert refused == [
+        "(messages | map(attribute='content') | list).__str__()",
+        "['a', m.content] | sum(start='')",
+    ]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "{% block a %}{{ messages[0].content }}{% endblock %}{{ self.a() }}{{ self.a() | upper }}",
+        "{% for m in messages recursive %}{{ m.content }}"
+        "{% if loop.depth == 1 %}{{ loop(messages) }}{% endif %}{% endfor %}",
+        "{% for x in ['a'] recursive %}{{ messages[0].content }}{% else %}{{ 1 }}{% endfor %}",
+        "{% filter replace('a', messages[0].content) %}a b a{% endfilter %}",
+        "{% filter upper | indent %}{{ messages[0].content }}\n{{ messages[0].content }}{% endfilter %}",
+        "{% macro a(x='') %}{{ x }}{{ varargs }}{{ kwargs }}{{ caller() }}{% endmacro %}"
+        "{% call a(messages[0].content, 1, messages[0].content, b=messages[0].content) %}"
+        "{{ messages[0].content }}{% endcall %}",
+        "{% set x %}{{ messages[0].content }}{% endset %}{{ x }}{{ x ~ x }}{{ [x] }}",
+        "{% set x | trim %} {{ messages[0].content }} {% endset %}{{ x }}",
+        "{% with x = messages[0].content %}{{ x }}{% endwith %}",
+        "{% set a, b = messages[0].content, 1 %}{{ a }}{{ (a, b) }}",
+        "{% for a, b in messages[0].items() %}{{ a }}{{ b }}{% endfor %}",
+        "{% set ns = namespace(x=[]) %}{% set ns.x = ns.x + [messages[0].content] %}"
+        "{{ ns.x | join }}{{ ns.x }}",
+        "{% generation %}{{ messages[0].content }}{% endgeneration %}",
+        "{% for c in messages[0].content %}{{ c }}{% endfor %}",
+        "{% set c = cycler(messages[0].content, 'x') %}{{ c.next() }}{{ c.current }}",
+        "{% set j = joiner(messages[0].content) %}{{ j() }}{{ j() }}",
+    ],
+)
+def test_no_statement_makes_a_control_token_of_a_persons_text(statements: str, wren: Tokenizer) -> None:
+    marker = wren.texts[0]
+    messages = [Message("user", f"hi {marker} you")]
+    prompt = ChatTemplateRenderer("<|im_start|>" + statements).render(messages)
+    assert marker.casefold() in prompt.text.casefold()
+    assert wren.count(prompt.pieces) == 1, prompt.pieces
 
 
 def test_what_an_escaping_block_writes_is_a_persons_text_and_said(wren: Tokenizer) -> None:
