@@ -70,13 +70,15 @@ function models(states) {
   if (changed) touch('models');
 }
 
+const LONG_NOTICE = 160; // characters: one with a command in it is read, or copied, in one's own time
+
 /** Ask how the models do; what the server did by itself meanwhile is said. */
 export async function askForModels() {
   const answer = await call('models', { after: noticed });
   for (const [number, text] of answer.notices) {
     if (number <= noticed) continue;
     noticed = number;
-    notice(text);
+    notice(text, { stays: text.length > LONG_NOTICE });
   }
   models(answer.models);
 }
