@@ -28,6 +28,7 @@ RENDER_S = 8.0
 CPU_S = 4
 """Longest that it may take of a core, where the platform can bound that; also when nobody waits any more."""
 _OUT_OF_TIME = -24  # of a core: SIGXCPU, which Windows has not
+_PATIENCE_S = 2.0
 _CHILD = Path(__file__).with_name("template_child.py")
 
 RenderProblem = Literal["syntax", "refused", "limit", "failed"]
@@ -73,6 +74,7 @@ class TemplateProcess:
         self._child: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._owner = 0
+        self._reader: threading.Thread | None = None
 
     def render(self, source: str, variables: Mapping[str, object]) -> str:
         """The template's text with these variables, which are values that JSON knows.
@@ -158,9 +160,10 @@ class TemplateProcess:
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl+C is for who started it
             )
-            threading.Thread(
+            self._reader = threading.Thread(
                 target=_read, args=(self._child, self._lines), name="template-lines", daemon=True
-            ).start()
+            )
+            self._reader.start()
             self._lines.get()  # it is ready, or it has ended
         return self._child
 
@@ -173,6 +176,8 @@ class TemplateProcess:
         assert child.stdin is not None
         with contextlib.suppress(OSError):
             child.stdin.close()
+        if self._reader is not None:
+            self._reader.join(_PATIENCE_S)  # it closes the other pipe
 
 
 def _read(child: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
