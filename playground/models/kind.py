@@ -152,7 +152,7 @@ def template_note(facts: ModelFacts, kind: ModelKind) -> str:
 
 def _judge(facts: ModelFacts) -> tuple[ModelKind, Certainty, str]:
     tuned = _words(facts.finetune)
-    if tuned & _INSTRUCT_WORDS:
+    if tuned & (_INSTRUCT_WORDS | _MADE_BY):
         return "instruct", "sure", f"its metadata says that it was tuned for '{facts.finetune}'"
     if tuned & _BASE_WORDS:
         return "base", "sure", f"its metadata calls it '{facts.finetune}'"

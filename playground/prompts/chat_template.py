@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from playground.errors import TemplateError
 from playground.prompts.adapting import (
@@ -67,7 +67,7 @@ class Sent:
     tools: tuple[()] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ChatTemplateRenderer:
     """Prompts an instruct model: its own template, with a preset's system text and examples as chat turns.
 
@@ -110,10 +110,10 @@ class ChatTemplateRenderer:
             and is_opened_by(sent.text, markers),
         )
 
-    @cached_property
+    @property
     def markers(self) -> tuple[ThinkingMarkers, ...]:
         """The markers of thinking that the template or the vocabulary knows."""
-        return markers_of(self.source, self.special_tokens)
+        return _markers(self.source, self.special_tokens)
 
     def sent(self, messages: Sequence[Message]) -> Sent:
         """What the template is given for these messages, and what it writes.
@@ -212,7 +212,7 @@ class ChatTemplateRenderer:
 
     def _stops(self) -> tuple[StopRule, ...]:
         """What the template itself writes behind an assistant's message, on that message's line."""
-        behind = _behind_answer(replace(self, system="", examples=(), extra_stop=()))
+        behind = _behind_answer(replace(self, system="", examples=(), extra_stop=(), special_tokens=()))
         return (StopRule(behind),) if behind else ()
 
 
@@ -250,6 +250,11 @@ def _variables(bos: str, eos: str, options: Sequence[tuple[str, OptionValue]]) -
         name: traced((v, _OPTION)) if isinstance(v, str) else v for name, v in options
     }
     return {"bos_token": bos, "eos_token": eos, **given}
+
+
+@lru_cache(maxsize=64)
+def _markers(source: str, special_tokens: tuple[str, ...]) -> tuple[ThinkingMarkers, ...]:
+    return markers_of(source, special_tokens)
 
 
 @lru_cache(maxsize=64)

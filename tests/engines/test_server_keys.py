@@ -86,9 +86,9 @@ def test_without_a_keyring_there_is_no_key_and_none_can_be_kept(monkeypatch: pyt
         keyring.set_keyring(before)
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert find_key("cluster") == ""
-    with pytest.raises(EngineMissingError, match=r"pip install 'icl-playground\[keyring\]'"):
+    with pytest.raises(EngineMissingError, match=r"pip install -e '\.\[keyring\]'"):
         store_key("cluster", KEY)
-    with pytest.raises(EngineMissingError, match=r"pip install 'icl-playground\[keyring\]'"):
+    with pytest.raises(EngineMissingError, match=r"pip install -e '\.\[keyring\]'"):
         remove_key("cluster")
 
 

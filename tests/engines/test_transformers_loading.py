@@ -114,7 +114,7 @@ def test_a_missing_package_is_named_with_its_command(
         return real(name, *rest, **more)
 
     monkeypatch.setattr("builtins.__import__", importing)
-    with pytest.raises(EngineMissingError, match=r"needs torch.*pip install 'icl-playground\[torch\]'"):
+    with pytest.raises(EngineMissingError, match=r"needs torch.*pip install -e '\.\[torch\]'"):
         open_engine(torch_spec, in_process=True)
 
 

@@ -14,6 +14,7 @@ TEMPLATE = "{{ messages }}"
     [
         (ModelFacts("x.gguf", finetune="Instruct"), "instruct", "sure", "tuned for 'Instruct'"),
         (ModelFacts("x-chat.gguf", finetune="Base"), "base", "sure", "calls it 'Base'"),
+        (ModelFacts("x.gguf", finetune="Distill-Qwen"), "instruct", "sure", "tuned for 'Distill-Qwen'"),
         (ModelFacts("SmolLM2-360M-Instruct.Q4_K_M.gguf"), "instruct", "likely", "'instruct'"),
         (ModelFacts("llama-2-7b-chat.Q4_K_M.gguf"), "instruct", "likely", "'chat'"),
         (ModelFacts("gemma-3-1b-it-Q8_0.gguf", architecture="gemma3"), "instruct", "likely", "'it'"),

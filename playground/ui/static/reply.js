@@ -138,7 +138,7 @@ function thinkingView(reply) {
     const chars = reply?.thinking_chars ?? 0;
     const less = chars < drawn;
     element.hidden = !chars || asTokens;
-    if (chars !== drawn) text.data = reply.text.slice(0, chars);
+    if (chars !== drawn) text.data = reply.text.slice(0, chars).trim();
     drawn = chars;
     if (chars && open && chars === reply.text.length) fill(summary, t('reply.thinking_now'));
     else if (chars) fill(summary, reply.thinking_tokens ? t('reply.thought', { n: reply.thinking_tokens }) : t('reply.thinking'));
