@@ -78,6 +78,13 @@ def test_greedy_is_the_engines_greedy(engine: Engine, native: Engine) -> None:
     assert one.end.usage.completion_tokens == 20
 
 
+def test_half_a_surrogate_pair_is_the_error_of_its_request_alone(engine: Engine) -> None:
+    bad = GenerateRequest((text("ice \ud83d"),), SamplingParams(max_tokens=3))
+    answers = ask(engine, bad, request(engine, max_tokens=3))
+    assert [answer.end.finish_reason for answer in answers] == ["error", "length"]
+    assert "half of a surrogate pair" in (answers[0].end.error or "")
+
+
 def test_samples_have_seeds_of_their_own(engine: Engine) -> None:
     together = ask(engine, request(engine, n=2, seed=100, max_tokens=12))
     assert [answer.end.seed for answer in together] == [100, 101]

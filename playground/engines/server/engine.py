@@ -21,6 +21,7 @@ from playground.engines.base import (
     Scores,
 )
 from playground.engines.limits import request_refusal, score_refusal
+from playground.engines.pieces import joined_bytes
 from playground.engines.seeds import draw_seed
 from playground.engines.server.chat import MARK, TEMPLATE
 from playground.engines.server.connection import ServerConnection
@@ -134,6 +135,7 @@ class ServerEngine:
     def tokenize(self, pieces: Sequence[Piece], *, add_bos: bool = True) -> list[int]:
         """Token ids of the pieces joined; of this engine's own making where counts are estimates."""
         self._must_be_open()
+        joined_bytes(pieces)  # refuses what no request can carry
         return self._tokens.encode(_without_mark(pieces), add_bos=add_bos)
 
     def detokenize(self, ids: Sequence[int]) -> bytes:
