@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from playground import __version__
-from playground.datafiles import RowProblem
+from playground.datasets import RowProblem
 from playground.experiments.assistants import AssistantSpec, ExperimentError, Host, Tag, unique_names
 from playground.experiments.questions import QuestionSet, stored_questions, write_questions
 from playground.presets.library import write_atomically
@@ -133,6 +133,7 @@ def write_manifest(folder: Path, plan: Plan, host: Host) -> None:
             "n": len(plan.questions.questions),
             "sha256": replace(plan.questions, rivals=_used_rivals(plan.questions)).sha256(),
             "problems": [{"place": p.place, "message": p.message} for p in plan.questions.problems],
+            "notes": list(plan.questions.notes),
             "rivals": _used_rivals(plan.questions),
             "openings": plan.questions.openings,
             "closings": plan.questions.closings,
@@ -202,6 +203,7 @@ def read_plan(folder: Path) -> Plan:
             {name: tuple(values) for name, values in asked["rivals"].items()},
             tuple(asked["openings"]),
             tuple(asked["closings"]),
+            tuple(asked.get("notes", ())),  # runs of earlier versions have none
         )
         told = asked["sha256"]
         style = stored["style"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.datafiles import DataFile, DataFileError, parse_data
+from playground.datasets import DataFile, DataFileError, parse_data
 from playground.imports.result import Imported, PresetImportError, make_name, preset_examples
 from playground.presets.preset import Preset
 from playground.types import Example

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from playground.datafiles import DataFileError, parse_data
+from playground.datasets import DataFileError, parse_data
 from playground.services.text_parts import MAX_FILES, TextParts
 from playground.studio.pick import ExampleRows
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from playground.datafiles import DataFile, DataFileError, Record, RowProblem, parse_data
+from playground.datasets import DataFile, DataFileError, Record, RowProblem, parse_data
 from playground.errors import PlaygroundError
 from playground.prompts.parse import Parsed, find_headers, parse_exact, split_turns
 from playground.prompts.templates import BUILT_IN

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from playground.datafiles import DataFile
+from playground.datasets import DataFile
 from playground.studio.paste import pairs
 from playground.types import Example
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from playground.datafiles import DataFileError, parse_data
+from playground.datasets import DataFileError, parse_data
 from playground.prompts.render import TemplateRenderer
 from playground.prompts.templates import BUILT_IN
 from playground.services.data_shelf import MAX_FILES, DataShelf
