@@ -172,7 +172,8 @@ def one_line(text: str) -> str:
 def print_json(value: object) -> None:
     """One object on stdout, in UTF-8 whatever the terminal's encoding."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass") + b"\n")
+    # A lone surrogate, as in a file's name that is not UTF-8, stays an escape of JSON.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
 
 

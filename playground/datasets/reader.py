@@ -123,10 +123,10 @@ def read_file(path: Path, *, columns: Columns = BY_NAME, source: str = "") -> Da
 
 def _file_rows(path: Path, columns: Columns, source: str) -> _Rows:
     try:
-        if not path.is_file():
+        if not path.is_file() and not path.is_fifo():  # a shell's <(command) is a pipe
             reason = "it is a folder" if path.is_dir() else "No such file or directory"
             if path.exists() and not path.is_dir():
-                reason = "it is a device or a pipe and not a file"
+                reason = "it is a device and not a file"
             raise DataFileError(f"{path} cannot be read: {reason}.")
         if path.stat().st_size > MAX_BYTES:
             raise DataFileError(f"{source} is larger than {MAX_BYTES // 1_000_000} MB; split it.")

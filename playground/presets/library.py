@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import PresetError
+from playground.presets.files import read_regular
 from playground.presets.names import SAFE_NAME, check_name
 from playground.presets.preset import MAX_BYTES, Preset
 from playground.presets.watch import FolderWatch, LibraryStamp
@@ -155,7 +156,7 @@ class PresetLibrary:
 
     def _stays(self, target: Path, preset: Preset, *, drop_comments: bool, expected: str | None) -> bool:
         """Whether the file says the same already; refuses where replacing it would lose something."""
-        content = target.read_bytes()
+        content = read_regular(target, limit=MAX_BYTES)
         if expected is not None and _digest(content) != expected:
             raise PresetConflictError(
                 f"'{preset.name}' was changed by somebody else since it was opened; compare the two, then "
@@ -179,8 +180,9 @@ class PresetLibrary:
     def lost_comments(self, name: str) -> tuple[Comment, ...]:
         """The comments of a person's own preset, which saving a changed one over it would drop."""
         try:
-            return comments((self._own / f"{check_name(name)}.yaml").read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError, PresetError):
+            path = self._own / f"{check_name(name)}.yaml"
+            return comments(read_regular(path, limit=MAX_BYTES).decode("utf-8-sig"))
+        except (UnicodeDecodeError, PresetError):
             return ()
 
     def delete(self, name: str) -> None:
@@ -219,16 +221,10 @@ def read_preset(path: Path) -> Preset:
     Raises:
         PresetError: Missing, too large, not UTF-8 text, or no preset.
     """
+    content = read_regular(path, limit=MAX_BYTES)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise PresetError(
-                f"{path.name} has {size / 1e6:.1f} MB and a preset has at most {MAX_BYTES // 1_000_000} MB; "
-                "choose another file."
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise PresetError(f"The preset file {path} cannot be read: {error.strerror}.") from error
+        # Line breaks are read as text files have them.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise PresetError(
             f"{path.name} is not UTF-8 text (byte {error.start}); save it as UTF-8 and try again."
@@ -239,8 +235,8 @@ def read_preset(path: Path) -> Preset:
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, for ``save(expected=...)``; empty where it cannot be read."""
     try:
-        return _digest(path.read_bytes())
-    except OSError:
+        return _digest(read_regular(path, limit=MAX_BYTES))
+    except PresetError:
         return ""
 
 
@@ -303,6 +299,11 @@ def _entry(path: Path, digest: str, *, shipped: bool) -> PresetEntry:
         preset = read_preset(path)
     except PresetError as error:
         return PresetEntry(path.stem, path, shipped, error=str(error), digest=digest)
+    if path.stem.encode("utf-8", "replace").decode() != path.stem:
+        said = "its file's name is not UTF-8; rename it"
+        return PresetEntry(
+            path.stem.encode("utf-8", "replace").decode(), path, shipped, error=said, digest=digest
+        )
     return PresetEntry(
         name=path.stem,
         path=path,

@@ -88,6 +88,10 @@ def read_yaml(text: str, *, source: str) -> YamlText:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{_clamped(text, mark.line, mark.column)}: " if mark else ""
+        if "nesting depth" in str(error.problem):  # PyYAML's own limit, which it has since 6.0.4
+            raise PresetError(
+                f"{source} cannot be read as YAML: {where}nested more than {MAX_DEPTH} deep."
+            ) from error
         raise PresetError(f"{source} is not valid YAML: {where}{error.problem or error.context}.") from error
     except yaml.YAMLError as error:
         first = str(error).split("\n")[0]
