@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from playground.datasets.records import Columns
 
@@ -24,6 +25,7 @@ CONTEXT = ("context", "passage")
 MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "items")
 
 
+@lru_cache(maxsize=1024)
 def plain_name(name: str) -> str:
     """A column name in lower case with underscores: ``Best Answer`` and ``best-answer`` are the same."""
     return re.sub(r"[\s\-]+", "_", name.strip().lower().lstrip("\ufeff"))
@@ -41,7 +43,8 @@ def is_known_name(name: str) -> bool:
     return plain in {*QUERY, *ANSWER, *SYSTEM, *CATEGORY, *ID, *CONTEXT, *MESSAGES, "turns", "history"}
 
 
-def find_columns(names: Iterable[str], chosen: Columns) -> Columns:
+@lru_cache(maxsize=256)
+def find_columns(names: tuple[str, ...], chosen: Columns) -> Columns:
     """The columns that are read of a table: the chosen ones, else the first known name of each role.
 
     A column called ``a`` is an answer only beside one called ``q``: multiple-choice tables have it too.

@@ -96,6 +96,10 @@ def _marked(content: bytes, encoding: str, mark: bytes, source: str) -> Decoded:
     text = content.decode(encoding, "replace").removeprefix("\ufeff")
     if encoding != "utf-8" and len(content) <= len(mark):
         raise DataFileError(f"{source} holds a byte order mark and nothing else; choose another file.")
+    if text and not text.strip(REPLACEMENT):
+        raise DataFileError(
+            f"{source} is not {encoding.upper()} text, as its first bytes say; choose another file."
+        )
     notes = () if encoding == "utf-8" else (f"It is {encoding.upper()} and was read as such.",)
     return Decoded(text, notes, _replaced(text))
 
@@ -103,7 +107,7 @@ def _marked(content: bytes, encoding: str, mark: bytes, source: str) -> Decoded:
 def _wide(content: bytes) -> bool:
     """Whether every other byte is nearly always zero, as in UTF-16 of Latin letters."""
     head = content[:4_000]
-    if len(head) < 8 or b"\0" not in head:
+    if len(head) < 16 or b"\0" not in head:
         return False
     half = len(head) // 2
     zeros = head[0::2].count(0), head[1::2].count(0)

@@ -91,11 +91,11 @@ def _table_columns(row: Mapping[str, object], chosen: Columns) -> Columns:
     Raises:
         ValueError: The row does not have one of them.
     """
-    names = {plain_name(str(key)) for key in row}
+    names = tuple(plain_name(str(key)) for key in row)
     for _, name in chosen.items():
         if plain_name(name) not in names:
             raise ValueError(f"it has no column '{name}' (its columns: {', '.join(map(str, row))[:120]})")
-    return find_columns(names, Columns(**{role: plain_name(name) for role, name in chosen.items()}))
+    return find_columns(tuple(names), Columns(**{role: plain_name(name) for role, name in chosen.items()}))
 
 
 def _turns(row: Row) -> Shaped:
@@ -210,7 +210,7 @@ def _alpaca(row: Row) -> Shaped:
 
 
 def _columns(row: Row) -> Shaped:
-    return _named(row, find_columns(row, BY_NAME), "columns")
+    return _named(row, find_columns(tuple(row), BY_NAME), "columns")
 
 
 def _named(row: Row, columns: Columns, format_: DataFormat) -> Shaped:
@@ -248,7 +248,7 @@ _SHAPES: tuple[_Shape, ...] = (
         _hh,
     ),
     _Shape(lambda row: "instruction" in row, _alpaca),
-    _Shape(lambda row: bool(find_columns(row, BY_NAME).query), _columns),
+    _Shape(lambda row: bool(find_columns(tuple(row), BY_NAME).query), _columns),
 )
 
 

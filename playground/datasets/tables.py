@@ -107,8 +107,9 @@ def _headed(lines: Sequence[str], start: int, delimiters: Sequence[str], columns
         after = any(line.strip() for line in lines[start + taken :])
         if not names or not (wanted <= plain if wanted else _is_header(names, after=after)):
             continue
-        if delimiter not in COMMON and not wanted and not all(map(is_known_name, names)):
-            continue  # such as "User: hi"
+        sure = len(names) > 1 and all(len(name) > 1 and is_known_name(name) for name in names)
+        if delimiter not in COMMON and not wanted and not sure:
+            continue  # such as "User: hi" and "Q: a"
         known = sum(map(is_known_name, names)) + len(wanted)
         if best is None or known > best[0]:
             spaced = padded or any(cell[:1] == " " for cell in (cells or ())[1:])

@@ -22,6 +22,14 @@ Format = Literal[
     "webui-template",
     "webui-sampler",
     "rows",
+    "koboldai",
+    "card",
+    "modelfile",
+    "dspy",
+    "promptfoo",
+    "openai",
+    "chat-log",
+    "jinja",
 ]
 Kind = Literal["structured", "verbatim", "template", "sampling"]
 
