@@ -101,7 +101,7 @@ def _value(text: str, at: int, line: int) -> tuple[str, int]:
     start = at
     while True:
         end = _line_end(text, at)
-        whole = _unquoted("".join(c for c in text[start:end] if _kept(c)).strip())
+        whole = _unquoted("".join(c for c in text[start:end] if is_kept(c)).strip())
         if whole is not None:
             return whole, end
         if end >= len(text):
@@ -118,6 +118,6 @@ def _unquoted(text: str) -> str | None:
     return text
 
 
-def _kept(character: str) -> bool:
+def is_kept(character: str) -> bool:
     """Whether Ollama keeps a character: Go's ``strconv.IsPrint``, blanks, tabs and line breaks."""
     return character in " \t\r\n" or unicodedata.category(character)[0] in "LMNPS"

@@ -111,7 +111,7 @@ def _one(title: str, template: Mapping[str, object]) -> Imported:
         text = template.get(key, "")
         if not isinstance(text, str):
             raise PresetImportError(f"'{key}' of template '{title}' is no text.")
-        texts[key] = text.replace("\\n", "\n").replace("\\t", "\t")
+        texts[key] = text.replace("\\n", "\n")
     for key in ("instPre", "instSuf"):
         if "{query}" in texts[key] or "{answer}" in texts[key]:
             raise PresetImportError(
