@@ -33,6 +33,14 @@ _BINARY = (
     (b"ARROW1", "an Arrow file; save it as Parquet"),
     (b"GGUF", "a model file; choose a file with questions or examples"),
 )
+_WESTERN = frozenset(
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØŒÙÚÛÜÝŸàáâãäåæçèéêëìíîïñòóôõöøœùúûüýÿß¡¿«»‹›“”„‘’‚–—…°£€§©®™·•×½¼²³ªº\xa0"
+)
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_ENCODINGS = [
+    *("cp932", "big5", "gb18030", "cp949", "euc_jp", "cp1251", "koi8_r", "cp1250", "cp1252", "cp1253"),
+    *("cp1254", "cp1255", "cp1256"),
+]
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
 
@@ -78,7 +86,11 @@ def decode(content: bytes, *, source: str) -> Decoded:
     if _wide(content):
         encoding = "utf-16-le" if content[1::2].count(0) > content[0::2].count(0) else "utf-16-be"
         text = content.decode(encoding, "replace")
-        return Decoded(text, (f"It is UTF-16 without a byte order mark ({encoding}).",), _replaced(text))
+        return Decoded(
+            text,
+            (f"It is in UTF-16 without a byte order mark ({encoding}) and was read as such.",),
+            _replaced(text),
+        )
     try:
         return Decoded(content.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -100,7 +112,7 @@ def _marked(content: bytes, encoding: str, mark: bytes, source: str) -> Decoded:
         raise DataFileError(
             f"{source} is not {encoding.upper()} text, as its first bytes say; choose another file."
         )
-    notes = () if encoding == "utf-8" else (f"It is {encoding.upper()} and was read as such.",)
+    notes = () if encoding == "utf-8" else (f"It is in {encoding.upper()} and was read as such.",)
     return Decoded(text, notes, _replaced(text))
 
 
@@ -116,14 +128,10 @@ def _wide(content: bytes) -> bool:
 
 def _legacy(content: bytes, at: int, source: str) -> Decoded:
     """The text of a file in an encoding from before Unicode, which has to be guessed."""
-    from charset_normalizer import from_bytes
-
     if content.count(b"\0", 0, SAMPLE_BYTES):
         raise DataFileError(f"{source} is not text (byte {at}); choose a text file, or save it as UTF-8.")
     start = content.rfind(b"\n", 0, at) + 1 if at > SAMPLE_BYTES else 0
-    sample = content[start : start + SAMPLE_BYTES]
-    found = from_bytes(sample).best()
-    for encoding in (found.encoding if found else None, "cp1252", "latin-1"):
+    for encoding in (_guess(content[start : start + SAMPLE_BYTES]), "cp1252", "latin-1"):
         if encoding is None:
             continue
         try:
@@ -133,6 +141,36 @@ def _legacy(content: bytes, at: int, source: str) -> Decoded:
         name = encoding.replace("_", "-").upper()
         return Decoded(text, (f"It is not UTF-8; it was read as {name}. Save it as UTF-8 if that is wrong.",))
     raise DataFileError(f"{source} is not UTF-8 text (byte {at}); save it as UTF-8.")
+
+
+def _guess(sample: bytes) -> str | None:
+    """The encoding of a text from before Unicode.
+
+    Two common cases are told by their bytes, because statistics need more text than a small file has: Western
+    letters one by one, and pairs of high bytes in Chinese, Korean and Japanese (EUC). charset-normalizer
+    decides the others.
+    """
+    from charset_normalizer import from_bytes
+
+    western = sample.decode("cp1252", "replace")
+    runs = _HIGH.findall(sample)
+    alone = sum(map(len, runs)) < 2 * len(runs)
+    if alone and all(c in _WESTERN for c in western if c > "\x7f"):
+        return "cp1252"
+    pairs = [run[i : i + 2] for run in runs if len(run) % 2 == 0 for i in range(0, len(run), 2)]
+    if pairs and all(len(run) % 2 == 0 for run in runs) and all(_is_euc(pair) for pair in pairs):
+        leads = [pair[0] for pair in pairs]
+        if sum(lead in (0xA4, 0xA5) for lead in leads) > len(leads) * 0.3:  # kana
+            return "euc_jp"
+        # Hangul ends at C8; above it are Chinese characters, which Korean texts hardly have.
+        chinese = any(lead > 0xC8 or lead == 0xA3 for lead in leads)
+        return "gb18030" if chinese else "cp949"
+    found = from_bytes(sample, cp_isolation=_ENCODINGS).best()
+    return found.encoding if found else None
+
+
+def _is_euc(pair: bytes) -> bool:
+    return 0xA1 <= pair[0] <= 0xF7 and 0xA1 <= pair[1] <= 0xFE
 
 
 def _replaced(text: str) -> tuple[RowProblem, ...]:

@@ -1,7 +1,8 @@
 """The presets at hand: the shipped gallery, read-only, and a person's own folder.
 
 A preset goes by its file name. Writes are atomic: a reader sees the old file or the new one, never half. A
-file is written only where its preset changed, and its comments are never dropped unasked.
+file is written only where its preset changed. Its comments are kept; those of removed parts are never
+dropped unasked.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from playground.presets.files import read_regular
 from playground.presets.names import SAFE_NAME, check_name
 from playground.presets.preset import MAX_BYTES, Preset
 from playground.presets.watch import FolderWatch, LibraryStamp
-from playground.presets.yaml_text import Comment, comments
+from playground.presets.yaml_comments import keep_comments
+from playground.presets.yaml_text import Comment
 from playground.settings import Confinement
 
 
@@ -32,7 +34,7 @@ class PresetConflictError(PresetError):
 
 
 class PresetCommentsError(PresetError):
-    """The file has ``comments``, which saving over it would drop."""
+    """The file has ``comments`` on parts that the new preset does not have; saving would drop them."""
 
     def __init__(self, message: str, found: tuple[Comment, ...]) -> None:
         super().__init__(message)
@@ -119,7 +121,7 @@ class PresetLibrary:
         Args:
             preset: What to save, under its name.
             overwrite: Replace the preset of that name.
-            drop_comments: Replace a file that has comments, which a save cannot keep.
+            drop_comments: Replace a file of which comments would go with the parts that they belong to.
             expected: ``file_digest`` of the file as it was opened; a file that is another one now is not
                 replaced. Between people who share a folder over a network the check is as good as their
                 file system; what is read is the one whole file or the other in any case.
@@ -142,8 +144,10 @@ class PresetLibrary:
                     taken = f"There is a preset '{name}' already; save under another name or overwrite it."
                     if not overwrite:
                         raise PresetError(taken)
-                    if self._stays(target, preset, drop_comments=drop_comments, expected=expected):
+                    kept = self._replacing(target, preset, text, drop=drop_comments, expected=expected)
+                    if kept is None:
                         return target
+                    text = kept
                 try:
                     write_atomically(target, text, new=not overwrite)
                 except FileExistsError as error:
@@ -154,8 +158,13 @@ class PresetLibrary:
             raise PresetError(f"'{name}' was not saved: {error.strerror}. Nothing was changed.") from error
         return target
 
-    def _stays(self, target: Path, preset: Preset, *, drop_comments: bool, expected: str | None) -> bool:
-        """Whether the file says the same already; refuses where replacing it would lose something."""
+    def _replacing(
+        self, target: Path, preset: Preset, text: str, *, drop: bool, expected: str | None
+    ) -> str | None:
+        """What the file is to hold, its comments included; None where it says the same already.
+
+        Refuses where replacing it would lose something that it was not told to drop.
+        """
         content = read_regular(target, limit=MAX_BYTES)
         if expected is not None and _digest(content) != expected:
             raise PresetConflictError(
@@ -164,24 +173,28 @@ class PresetLibrary:
                 content.decode("utf-8-sig", "replace"),
             )
         try:
-            if Preset.from_yaml(content.decode("utf-8-sig")) == preset:
-                return True
-            lost = comments(content.decode("utf-8-sig"))
+            old = content.decode("utf-8-sig").replace("\r\n", "\n")
+            if Preset.from_yaml(old) == preset:
+                return None
+            text, lost = keep_comments(old, text)
+            if Preset.from_yaml(text) != preset:
+                raise PresetError("the comments change what the file says")
         except (PresetError, UnicodeDecodeError):
-            return False  # what cannot be read is replaced, since the person asked for it
-        if lost and not drop_comments:
+            return preset.to_yaml()  # what cannot be read is replaced, since the person asked for it
+        if lost and not drop:
             raise PresetCommentsError(
-                f"Saving would drop {said_comments(lost)} from {target.name}; "
-                "save under another name, or say that they may go.",
+                f"Saving would drop {said_comments(lost)} from {target.name}, because what they belong to is "
+                "removed; save under another name, or say that they may go.",
                 lost,
             )
-        return False
+        return text
 
-    def lost_comments(self, name: str) -> tuple[Comment, ...]:
-        """The comments of a person's own preset, which saving a changed one over it would drop."""
+    def lost_comments(self, preset: Preset) -> tuple[Comment, ...]:
+        """The comments of a person's own file that saving this preset over it would drop."""
         try:
-            path = self._own / f"{check_name(name)}.yaml"
-            return comments(read_regular(path, limit=MAX_BYTES).decode("utf-8-sig"))
+            path = self._own / f"{check_name(preset.name)}.yaml"
+            old = read_regular(path, limit=MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
+            return keep_comments(old, preset.to_yaml())[1]
         except (UnicodeDecodeError, PresetError):
             return ()
 

@@ -125,6 +125,23 @@ def test_the_encoding_is_told_and_said(tmp_path: Path, encoding: str, note: str)
     assert any(note in said for said in data.notes)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "café"),
+        ("cp1252", "Was heißt „Eis“? It’s cold – où l'été?"),
+        ("gb18030", "用户：你好"),
+        ("gb18030", "冰是什么？"),
+        ("big5", "冰是什麼東西？為什麼"),
+        ("shift_jis", "氷とは何ですか？ これは水です。"),
+        ("euc_kr", "얼음은 무엇입니까?"),
+        ("cp1250", "Co je led? Zmrzlá voda, příliš žluťoučký kůň"),
+    ],
+)
+def test_encodings_of_short_texts_from_before_unicode(encoding: str, text: str) -> None:
+    assert parse_bytes(text.encode(encoding)).records[0].queries == (text,)
+
+
 def test_a_few_bytes_that_are_not_utf8_cost_their_row_one_character() -> None:
     data = parse_bytes("question\nWhy é?\nWas".encode() + b"\xe4" + " ist Eis? 冰\n".encode())
     assert [r.queries[0] for r in data.records] == ["Why é?", "Was\ufffd ist Eis? 冰"]

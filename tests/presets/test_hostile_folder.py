@@ -92,7 +92,7 @@ def test_no_call_waits_for_or_replaces_what_is_no_preset(folder: Path, name: str
         with pytest.raises(PresetError) as caught:
             call(name)
         assert "\n" not in str(caught.value)
-    assert library.lost_comments(name) == ()
+    assert library.lost_comments(Preset(name=name)) == ()
     assert len(file_digest(path)) == (64 if name in ("binary", "empty") else 0)
     with pytest.raises(PresetError):
         library.save(Preset(name=name))
