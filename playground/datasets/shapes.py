@@ -21,6 +21,7 @@ _NO_INPUT = frozenset({"<noinput>", "<no input>", "noinput", "no input", "<no_in
 _HALVES = re.compile("[\ud800-\udfff]")
 _HH = re.compile(r"(?:^|\n\n)(Human|Assistant):[ \t]?")
 _INPUTS = ("input", *CONTEXT)
+_CHOSEN = ("chosen", "chosen_messages")
 Row = Mapping[str, object]
 
 
@@ -68,6 +69,8 @@ def shape_row(row: object, chosen: Columns = BY_NAME) -> Shaped:
     if chosen != BY_NAME:
         return _mended(_named(plain, _table_columns(row, chosen), "columns"))
     shape = next((shape for shape in _SHAPES if shape.fits(plain)), None)
+    if shape is None and "choices" in plain and "model_id" in plain:
+        raise ValueError("it holds a model's answers and no question; choose the file with the questions")
     if shape is None:
         raise ValueError(
             "it has no column for the question; name one 'question' or 'prompt', or say which it is"
@@ -163,6 +166,12 @@ def _prompt_talk(row: Row) -> Shaped:
     )
 
 
+def _chosen(row: Row) -> Shaped:
+    """A preferred conversation beside a rejected one."""
+    key = next(key for key in _CHOSEN if is_talk(row.get(key)))
+    return _talk_row({**row, "messages": row[key]}, "comparison")
+
+
 def _comparison(row: Row) -> Shaped:
     answer, changed = _answer(row.get("completion_a"))
     query = _text(row["user_input"], "user_input")
@@ -238,6 +247,7 @@ _SHAPES: tuple[_Shape, ...] = (
         ),
         _prompt_talk,
     ),
+    _Shape(lambda row: any(is_talk(row.get(key)) for key in _CHOSEN), _chosen),
     _Shape(lambda row: "user_input" in row, _comparison),
     _Shape(
         lambda row: (

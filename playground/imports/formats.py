@@ -24,7 +24,7 @@ from playground.imports.readers import (
 )
 from playground.imports.result import Imported, PresetImportError
 from playground.imports.rows import MAX_ROWS, has_columns, import_rows
-from playground.imports.samplers import is_sampler
+from playground.imports.samplers import is_sampler, read_stops
 from playground.imports.transcript import import_plain_text, import_transcript, is_transcript
 from playground.imports.urial import import_prompt_file, is_prompt_file
 from playground.presets.preset import Preset
@@ -36,6 +36,7 @@ def formats() -> tuple[ImportFormat, ...]:
     """Every format, in the order in which they are tried."""
     return (
         ImportFormat("Modelfiles of Ollama", modelfile.is_modelfile, modelfile.read_modelfile),
+        ImportFormat("templates of Ollama", modelfile.is_go_template, modelfile.read_go_template),
         ImportFormat("chat templates (.jinja)", jinja_file.is_template, jinja_file.read_template),
         ImportFormat("text-generation-webui's templates", lambda g: webui.is_template(g.mapping), _webui),
         ImportFormat("SillyTavern's templates and system prompts", _is_sillytavern, _sillytavern),
@@ -77,9 +78,10 @@ def _webui(given: Given) -> tuple[Imported, ...]:
 
 def _sampler(given: Given) -> tuple[Imported, ...]:
     named = given.mapping.get("name", given.mapping.get("preset"))
-    return (
-        webui.import_sampler(given.mapping, name=named if isinstance(named, str) and named else given.name),
-    )
+    name = named if isinstance(named, str) and named else given.name
+    found = webui.import_sampler(given.mapping, name=name)
+    preset = found.preset.model_copy(update={"stop": read_stops(given.mapping)})
+    return (Imported(preset, found.format, found.kind, found.notes),)
 
 
 def _is_preset(given: Given) -> bool:

@@ -38,6 +38,14 @@ class _Stop(Exception):
     """The response of an open turn starts here: nothing behind it is written."""
 
 
+class _Next(Exception):
+    """The next item of a list, or with ``last`` none any more."""
+
+    def __init__(self, *, last: bool) -> None:
+        super().__init__()
+        self.last = last
+
+
 class GoTemplate:
     """A parsed template.
 
@@ -72,7 +80,7 @@ class GoTemplate:
 
     def _run(self, data: Mapping[str, object], *, open_: bool) -> str:
         run = _Run(open_)
-        with contextlib.suppress(_Stop):
+        with contextlib.suppress(_Stop), contextlib.suppress(_Next):
             run.nodes(self._nodes, data, {"$": data})
         return "".join(run.written)
 
@@ -106,14 +114,20 @@ class _Run:
         items = list(listed) if isinstance(listed, list) else []
         for index, item in enumerate(items):
             if len(variables) == 2:
-                names = {**names, variables[0]: index, variables[1]: item}
+                names |= {variables[0]: index, variables[1]: item}
             elif variables:
-                names = {**names, variables[0]: item}
-            self.nodes(node.body, item, names)
+                names[variables[0]] = item
+            try:
+                self.nodes(node.body, item, names)
+            except _Next as found:
+                if found.last:
+                    break
         if not items:
             self.nodes(node.other, dot, names)
 
     def _action(self, text: str, dot: object, names: dict[str, object]) -> None:
+        if text in ("continue", "break"):
+            raise _Next(last=text == "break")
         assigned = re.match(r"(\$\w+)\s*:?=\s*(.*)", text, re.DOTALL)
         if assigned:
             names[assigned[1]] = _pipeline(assigned[2], dot, names)
@@ -153,7 +167,7 @@ def _parse(source: str) -> list[_Node]:
             if len(stack) == 1:
                 raise PresetImportError("The Go template has an {{ end }} too many.")
             stack.pop()
-        elif word in ("define", "template", "block", "break", "continue"):
+        elif word in ("define", "template", "block"):
             raise PresetImportError(f"The Go template uses '{word}', which is not read here.")
         else:
             into.append(_Node("action", text))
@@ -249,7 +263,10 @@ def _call(name: str, values: list[object]) -> object:
             return value[start : rest[0] if rest and isinstance(rest[0], int) else None]
         case "index", [list(value), int(at)]:
             return value[at] if 0 <= at < len(value) else None
-        case (("print" | "printf" | "json" | "currentDate"), _):
+        case "printf", [str(form), *rest] if "%" not in form.replace("%s", ""):
+            pieces = form.split("%s")
+            return "".join(f"{p}{r}" for p, r in zip(pieces, [*rest, ""], strict=False))
+        case (("print" | "json" | "currentDate"), _):
             return ""
     raise PresetImportError(f"The Go template calls '{name[:40]}', which is not read here.")
 

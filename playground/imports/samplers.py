@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +44,8 @@ NAMES: dict[str, str] = {
     "max_completion_tokens": "max_tokens",
     "openai_max_tokens": "max_tokens",
 }
+# Theirs for texts that end an answer.
+STOPS = ("stop", "stop_sequences", "custom_stopping_strings", "stopping_strings")
 _WHOLE = {"top_k", "max_tokens", "seed"}
 # Theirs, with the value at which it does nothing.
 IDLE: dict[str, object] = {
@@ -138,10 +141,10 @@ _ABOUT = ("name", "preset", "title")
 
 def is_sampler(value: Mapping[object, object]) -> bool:
     """Whether a mapping holds a sampler's settings, and none of something else."""
-    known = [key for key in value if key in NAMES or key in IDLE]
+    known = [key for key in value if key in NAMES or key in IDLE or key in STOPS]
     beside = [key for key in value if key in _OTHERS or key in _ABOUT]
     plain = all(
-        value is None or key in _OTHERS or key in IDLE or isinstance(value, (int, float, bool, str))
+        value is None or key in (*_OTHERS, *IDLE, *STOPS) or isinstance(value, (int, float, bool, str))
         for key, value in value.items()
     )
     return plain and bool(known) and (len(known) + len(beside)) * 2 >= len(value)
@@ -221,8 +224,24 @@ def _does_nothing(key: str, given: object, value: Mapping[object, object]) -> bo
         return True
     if key in IDLE and (IDLE[key] == given or given in ("", [], {})):
         return True
+    if key in STOPS:
+        return True
     switch = _DEPENDENT.get(key)
     return switch is not None and (switch not in value or IDLE.get(switch) == value.get(switch))
+
+
+def read_stops(value: Mapping[Any, object]) -> tuple[str, ...]:
+    """The texts that end an answer, among a sampler's settings; lists, or texts of a list in JSON."""
+    found: list[str] = []
+    for key in STOPS:
+        given = value.get(key)
+        if isinstance(given, str):
+            try:
+                given = json.loads(given if given.lstrip().startswith("[") else f"[{given}]")
+            except (ValueError, RecursionError):
+                given = [given]
+        found += [str(stop) for stop in given if str(stop).strip()] if isinstance(given, list) else []
+    return tuple(dict.fromkeys(found))
 
 
 def _number(given: object) -> int | float | None:

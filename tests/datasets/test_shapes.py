@@ -143,6 +143,15 @@ def test_rows_of_public_data_sets(
     assert (record.queries, record.answers, record.system) == (queries, answers, system)
 
 
+def test_rows_of_chosen_and_of_a_models_answers() -> None:
+    talk = [user("q"), bot("a")]
+    for row in ({"chosen_messages": talk, "rejected_messages": talk}, {"chosen": talk, "rejected": talk}):
+        assert (only(row).queries, only(row).answers) == (("q",), ("a",))
+    answers = {"question_id": 1, "model_id": "m", "choices": [{"index": 0, "turns": ["a"]}]}
+    with pytest.raises(DataFileError, match="a model's answers and no question"):
+        only(answers)
+
+
 @pytest.mark.parametrize(
     ("turns", "queries", "answers", "said"),
     [

@@ -603,3 +603,44 @@ def test_rows_of_every_layout_are_imported(
     preset = only(text).preset
     assert [(e.query, e.answer) for e in preset.examples] == pairs
     assert preset.questions == questions
+
+
+def test_a_template_of_ollama_by_itself_and_its_parameters() -> None:
+    gemma = (
+        '{{- range .Messages }}\n{{- if eq .Role "system" }}{{- continue }}{{ else if eq .Role "user" }}'
+        "<start_of_turn>user\n{{ .Content }}<end_of_turn>\n"
+        "{{ else }}<start_of_turn>model\n{{ .Content }}<end_of_turn>\n{{ end }}{{ end }}"
+        "<start_of_turn>model\n"
+    )
+    imported = only(gemma)
+    assert (imported.format, imported.kind) == ("modelfile", "template")
+    assert prompt(imported.preset, "q", "a", "r") == (
+        "<start_of_turn>user\nq<end_of_turn>\n<start_of_turn>model\na<end_of_turn>\n"
+        "<start_of_turn>user\nr<end_of_turn>\n<start_of_turn>model\n"
+    )
+    stopping = only({"stop": ["<end_of_turn>", "<start_of_turn>"], "temperature": 0.1})
+    assert (stopping.kind, stopping.preset.stop) == ("sampling", ("<end_of_turn>", "<start_of_turn>"))
+    with pytest.raises(PresetError, match="one turn pattern"):
+        only("{{ .Prompt }}{{ .Prompt }}")
+
+
+def test_a_character_of_text_generation_webui() -> None:
+    imported = only(
+        "name: Wren\ngreeting: Chirp!\n"
+        "context: |-\n  Wren is a bird.\n\n  {{user}}: Food?\n  {{char}}: Seeds.\n",
+        source="Wren.yaml",
+    )
+    assert (imported.format, imported.preset.system) == ("card", "Wren is a bird.")
+    assert [(e.query, e.answer) for e in imported.preset.examples] == [("Food?", "Seeds.")]
+    assert "first message" in notes(imported)
+
+
+def test_a_chat_template_that_is_laid_out_for_people() -> None:
+    template = (
+        "{{ bos_token }}\n{% for message in messages %}\n    {{ '<|im_start|>' + message['role'] + '\\n' + "
+        "message['content'] | trim + '<|im_end|>\\n' }}\n{% endfor %}\n\n{% if add_generation_prompt %}\n"
+        "    {{ '<|im_start|>assistant\\n' }}\n{% endif %}"
+    )
+    imported = only(template, source="chatml.jinja")
+    assert prompt(imported.preset.model_copy(update={"system": "S"}), "q", "a", "r") == CHATML_PROMPT
+    assert "white space was removed" in notes(imported)

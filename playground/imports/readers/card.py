@@ -1,7 +1,7 @@
 """Character cards V1 to V3, as JSON or inside a PNG file.
 
-Source: the specifications ``chara_card_v2`` (malfoyslastname/character-card-spec-v2) and ``chara_card_v3``
-(kwaroran/character-card-spec-v3).
+Sources: the specifications ``chara_card_v2`` (malfoyslastname/character-card-spec-v2) and ``chara_card_v3``
+(kwaroran/character-card-spec-v3); oobabooga/text-generation-webui ``user_data/characters``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def is_card(given: Given) -> bool:
     value = given.mapping
     if str(value.get("spec", "")).startswith("chara_card_v"):
         return isinstance(value.get("data"), Mapping)
+    if "greeting" in value and isinstance(value.get("context"), str):
+        return isinstance(value.get("name"), str)  # text-generation-webui's
     return isinstance(value.get("name"), str) and sum(isinstance(value.get(key), str) for key in _V1) >= 3
 
 
@@ -47,6 +49,8 @@ def read_card(given: Given) -> tuple[Imported, ...]:
     value = given.mapping
     data = value.get("data") if isinstance(value.get("data"), Mapping) else value
     assert isinstance(data, Mapping)
+    if "greeting" in data:
+        data = _of_webui(data)
     notes: list[str] = []
     char = _text(data, "nickname") or _text(data, "name") or "Character"
 
@@ -80,6 +84,19 @@ def read_card(given: Given) -> tuple[Imported, ...]:
         examples=preset_examples(examples, notes),
     )
     return (Imported(preset, "card", "structured", tuple(dict.fromkeys(notes))),)
+
+
+def _of_webui(value: Mapping[object, object]) -> dict[object, object]:
+    """A character of text-generation-webui's: talk at the end of its context is example talk."""
+    context = _text(value, "context")
+    talk = re.search(r"^(?:<START>|\{\{user\}\}:|\{\{char\}\}:)", context, re.MULTILINE)
+    at = talk.start() if talk else len(context)
+    return {
+        "name": value.get("name"),
+        "description": context[:at].rstrip(),
+        "mes_example": context[at:] + _text(value, "example_dialogue"),
+        "first_mes": value.get("greeting"),
+    }
 
 
 def card_in_png(content: bytes) -> bytes | None:

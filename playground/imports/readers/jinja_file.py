@@ -5,12 +5,14 @@ Source: Hugging Face's ``tokenizer_config.json`` and ``chat_template.jinja``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from playground.imports.given import Given
-from playground.imports.result import Imported
+from playground.imports.result import Imported, PresetImportError
 from playground.imports.webui import import_template
 
+_LAID_OUT = re.compile(r"^(?:[ \t]+)?\{[%{].*\n[ \t]*\{[%{]", re.MULTILINE)
 _ENDINGS = (".jinja", ".jinja2", ".j2")
 
 
@@ -30,8 +32,17 @@ def read_template(given: Given) -> tuple[Imported, ...]:
         PresetImportError: It cannot be rendered, or has no one turn pattern.
     """
     source = _in_json(given.mapping) or given.text
-    found = import_template({"instruction_template": source}, name=given.name)
-    return (Imported(found.preset, "jinja", found.kind, found.notes, found.normalised),)
+    notes: tuple[str, ...] = ()
+    try:
+        found = import_template({"instruction_template": source}, name=given.name)
+    except PresetImportError:
+        if not _LAID_OUT.search(source):
+            raise
+        # Published for people to read; chujiezheng/chat_templates says to remove this white space.
+        flat = re.sub(r"\n[ \t]*", "", source)
+        found = import_template({"instruction_template": flat}, name=given.name)
+        notes = ("It is laid out over indented lines, whose white space was removed.",)
+    return (Imported(found.preset, "jinja", found.kind, (*notes, *found.notes), found.normalised),)
 
 
 def _in_json(value: Mapping[object, object]) -> str | None:

@@ -18,6 +18,7 @@ from playground.presets.preset import Preset, PresetTemplate
 from playground.types import Example, Template
 
 _FROM = re.compile(r"^[ \t]*FROM[ \t]+\S", re.IGNORECASE | re.MULTILINE)
+_GO = re.compile(r"\{\{-?[^{}]{0,80}\.(?:Prompt|Messages|Response|System)\b")
 _MARK = re.compile("\ue000([a-z][0-9])\ue001")
 
 
@@ -30,6 +31,37 @@ def is_modelfile(given: Given) -> bool:
     word, _, rest = first.replace("\t", " ").partition(" ")
     python = word == "from" and " import " in rest
     return word.lower() in COMMANDS and bool(rest.strip()) and not python
+
+
+def is_go_template(given: Given) -> bool:
+    """Whether a text is a template of Ollama's by itself."""
+    return given.value is None and _GO.search(given.text) is not None
+
+
+def read_go_template(given: Given) -> tuple[Imported, ...]:
+    """The preset of a template: how turns are written, without words of its own.
+
+    Raises:
+        PresetImportError: It does not write every turn alike.
+    """
+    notes: list[str] = []
+    try:
+        template, head = go_pattern(given.text)
+        own = PresetTemplate(
+            name=given.name[:80] or "ollama",
+            system=template.system,
+            turn=template.turn,
+            separator="",
+            lead=template.lead,
+        )
+    except ValueError as error:
+        raise PresetImportError(
+            f"The Go template cannot be used: {str(error).splitlines()[-1][:120]}."
+        ) from error
+    except PresetImportError as error:
+        raise PresetImportError(f"The Go template cannot be kept as one turn pattern: {error}") from error
+    preset = Preset(name=make_name(given.name, notes), template=own, prefix=head or None)
+    return (Imported(preset, "modelfile", "verbatim" if head else "template", tuple(notes)),)
 
 
 def read_modelfile(given: Given) -> tuple[Imported, ...]:
