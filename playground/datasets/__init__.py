@@ -2,6 +2,7 @@
 
 from playground.datasets.reader import parse_bytes, parse_data, read_data, read_file
 from playground.datasets.records import (
+    NO_COLUMN,
     Columns,
     DataFile,
     DataFileError,
@@ -11,6 +12,7 @@ from playground.datasets.records import (
 )
 
 __all__ = [
+    "NO_COLUMN",
     "Columns",
     "DataFile",
     "DataFileError",

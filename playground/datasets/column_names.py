@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from playground.datasets.records import Columns
+from playground.datasets.records import NO_COLUMN, Columns
 
 QUERY = (
     *("query", "question", "instruction", "prompt", "input", "user_input", "user", "goal", "problem"),
@@ -58,7 +58,7 @@ def find_columns(names: tuple[str, ...], chosen: Columns) -> Columns:
     answer = chosen.answer or _first(plain, answers, {*taken, query})
     return Columns(
         query=query,
-        answer=answer,
+        answer="" if answer == NO_COLUMN else answer,
         system=chosen.system or _first(plain, SYSTEM, {*taken, query, answer}),
         category=chosen.category or _first(plain, CATEGORY, {*taken, query, answer}),
         id=chosen.id or _first(plain, ID, {*taken, query, answer}),

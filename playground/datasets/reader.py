@@ -176,8 +176,9 @@ def _data_file(rows: _Rows, source: str) -> DataFile:
     records = rows.records()
     first_shaped = rows.read[0][1]
     format_: DataFormat = first_shaped.format
-    used = first_shaped.columns
-    unread = [name for name in rows.available if plain_name(name) not in dict(used.items()).values()]
+    names = {plain_name(name): name for name in reversed(rows.available)}
+    used = Columns(**{role: names.get(name, name) for role, name in first_shaped.columns.items()})
+    unread = [name for name in rows.available if name not in dict(used.items()).values()]
     if used != BY_NAME and unread:
         said = ", ".join(f"{role} from '{name}'" for role, name in used.items())
         rows.notes.append(f"Columns: {said}; not read: {_listed(unread)}.")

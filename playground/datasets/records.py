@@ -68,10 +68,12 @@ class Columns:
     def items(self) -> Iterator[tuple[str, str]]:
         """Role and column name of each column that is set."""
         for one in fields(self):
-            if name := getattr(self, one.name):
+            if (name := getattr(self, one.name)) not in ("", NO_COLUMN):
                 yield one.name, name
 
 
+NO_COLUMN = "-"
+"""In place of a column's name: none, even where one would be found by its name."""
 BY_NAME = Columns()
 """No column was named by the user: columns are found by their names."""
 

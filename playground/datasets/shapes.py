@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from playground.datasets.column_names import CATEGORY, CONTEXT, ID, MESSAGES, SYSTEM, find_columns, plain_name
 from playground.datasets.records import BY_NAME, Columns, DataFormat
@@ -98,7 +98,9 @@ def _table_columns(row: Mapping[str, object], chosen: Columns) -> Columns:
     for _, name in chosen.items():
         if plain_name(name) not in names:
             raise ValueError(f"it has no column '{name}' (its columns: {', '.join(map(str, row))[:120]})")
-    return find_columns(tuple(names), Columns(**{role: plain_name(name) for role, name in chosen.items()}))
+    return find_columns(
+        tuple(names), replace(chosen, **{role: plain_name(name) for role, name in chosen.items()})
+    )
 
 
 def _turns(row: Row) -> Shaped:
