@@ -64,7 +64,10 @@ def main(arguments: list[str]) -> int:
     folder = Path(next(a for a in arguments if not a.startswith("-")))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     rows = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in {*DATA, *PROMPTS}):
+    kinds = {*DATA, *PROMPTS}
+    for path in sorted(
+        p for p in folder.rglob("*") if p.is_file() and (p.suffix in kinds or p.name == "Modelfile")
+    ):
         repository, *rest = path.relative_to(folder).parts
         if ABOUT.search("/".join(rest)):
             continue

@@ -52,7 +52,9 @@ def formats() -> tuple[ImportFormat, ...]:
         ImportFormat("rows of messages, ShareGPT, Alpaca or a table", _is_rows, _rows),
         ImportFormat("URIAL's and BaseChat's prompt files", _is_prompt_file, _prompt_file),
         ImportFormat("chat logs", chat_log.is_log, chat_log.read_log),
+        ImportFormat("lists of prompts", promptfoo.is_prompt_list, promptfoo.read_prompts),
         ImportFormat("transcripts", lambda g: g.value is None and is_transcript(g.text), _transcript),
+        ImportFormat("texts with {{variables}}", promptfoo.is_prompt, promptfoo.read_prompts),
         ImportFormat("any text", lambda g: g.value is None, _plain),
     )
 

@@ -6,6 +6,7 @@ byte; else verbatim.
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 
 from playground.errors import PlaygroundError
@@ -17,6 +18,7 @@ from playground.prompts.render import TemplateRenderer
 from playground.prompts.templates import BUILT_IN, turn_parts
 from playground.types import Message, Template
 
+_VARIABLE = re.compile(r"\{\{?\s*[\w.]+\s*\}?\}")
 MAX_MESSAGES = 2 * MAX_EXAMPLES
 
 
@@ -81,7 +83,10 @@ def open_turn(text: str) -> tuple[str, str] | None:
 
 def _open(text: str, head: str, query: str, wish: str, notes: list[str]) -> Imported:
     """The preset of a text that ends in an open turn: examples, and the open query as a question."""
-    notes.append("Its last turn is open: the query is suggested as a question.")
+    if _VARIABLE.fullmatch(query.strip()):
+        notes.append(f"Its last turn is open, and {query.strip()} stands for the query.")
+    else:
+        notes.append("Its last turn is open: the query is suggested as a question.")
     own = own_template(text) or _first_turn(text)
     candidates = [(t, t.name) for t in BUILT_IN.values() if t.name != "raw" and text.endswith(_opening(t))]
     ways: list[tuple[Template, str | PresetTemplate]] = [*candidates, (own, kept_template(own))]
@@ -90,7 +95,7 @@ def _open(text: str, head: str, query: str, wish: str, notes: list[str]) -> Impo
             preset = _structured(wish, template, kept, body, empty=True)
             if preset is not None and _whole(preset, template, query, text):
                 notes.append("Examples and live turns are the text byte for byte.")
-                asked = (query.strip(),) if query.strip() else ()
+                asked = _asked(query)
                 return Imported(
                     preset.model_copy(update={"questions": asked}),
                     "transcript",
@@ -104,7 +109,7 @@ def _open(text: str, head: str, query: str, wish: str, notes: list[str]) -> Impo
         f"the {len(beside)} examples found are shown beside it."
     )
     live = kept_template(own)
-    update = {"questions": (query.strip(),) if query.strip() else ()}
+    update = {"questions": _asked(query)}
     verbatim = Preset(name=wish, template=live, prefix=head.removesuffix(own.separator), examples=beside)
     even = Preset(name=wish, template=live, system=found.system, examples=beside)
     return Imported(
@@ -114,6 +119,12 @@ def _open(text: str, head: str, query: str, wish: str, notes: list[str]) -> Impo
         tuple(notes),
         normalised=even.model_copy(update=update),
     )
+
+
+def _asked(query: str) -> tuple[str, ...]:
+    """The open query as a question; none where it is empty, or a variable of another program."""
+    said = query.strip()
+    return (said,) if said and not _VARIABLE.fullmatch(said) else ()
 
 
 def _opening(template: Template) -> str:

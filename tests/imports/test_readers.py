@@ -373,8 +373,8 @@ def test_prompts_of_promptfoo() -> None:
     )
     imported = only(config, source="promptfooconfig.yaml")
     assert (imported.format, imported.preset.system) == ("promptfoo", "Be brief.")
-    assert prompt(imported.preset, "hi").startswith("Be brief.\n\n")
-    assert "Question: hi\n" in prompt(imported.preset, "hi")
+    assert prompt(imported.preset, "hi") == "Be brief.\nQuestion: hi\n"
+    assert prompt(imported.preset, "hi", "ho", "hu") == "Be brief.\nQuestion: hi\nho\n\nQuestion: hu\n"
     assert imported.preset.questions == ("What is ice?",)
     assert "other.txt" in notes(imported)
     chat = [{"role": "system", "content": "S"}, {"role": "user", "content": "{{question}}"}]
@@ -644,3 +644,16 @@ def test_a_chat_template_that_is_laid_out_for_people() -> None:
     imported = only(template, source="chatml.jinja")
     assert prompt(imported.preset.model_copy(update={"system": "S"}), "q", "a", "r") == CHATML_PROMPT
     assert "white space was removed" in notes(imported)
+
+
+def test_prompt_texts_with_variables() -> None:
+    first, second = import_text(
+        "Be brief.\n\nQuestion: {{question}}\nAnswer:\n---\nSay {{ word }} twice.\n", name="p"
+    )
+    assert (first.format, first.preset.name, first.preset.system) == ("promptfoo", "p-1", "Be brief.")
+    assert prompt(first.preset, "hi") == "Be brief.\n\nQuestion: hi\nAnswer:"
+    assert prompt(second.preset, "hi").startswith("Say hi twice.")
+    shots = only("Q: What is ice?\nA: Frozen water.\n\nQ: {{question}}\nA:")
+    assert shots.preset.questions == ()
+    assert prompt(shots.preset, "hi") == "Q: What is ice?\nA: Frozen water.\n\nQ: hi\nA:"
+    assert only("{{user}} meets {{char}}.").format == "text"

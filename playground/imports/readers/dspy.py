@@ -66,7 +66,7 @@ def _one(state: Mapping[str, object], wish: str) -> Imported:
         system=system,
         template=PresetTemplate(
             name="dspy",
-            system="{system}\n\n",
+            system="{system}\n",
             turn=f"{_literal(first)} {{query}}\n{_literal(last)}{{answer}}\n",
             separator="\n",
             lead=" ",

@@ -18,7 +18,8 @@ from playground.presets.preset import Preset, PresetTemplate
 from playground.types import Example
 
 _VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.]*)\s*-?\}\}")
-_MARK = "\ue000"
+_DASHES = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_MACROS = frozenset({"user", "char", "bot", "original", "trim", "newline", "system", "persona", "scenario"})
 
 
 def is_config(given: Given) -> bool:
@@ -29,6 +30,26 @@ def is_config(given: Given) -> bool:
     ):
         return True
     return is_talk(given.value) and bool(_VARIABLE.search(given.text))
+
+
+def is_prompt(given: Given) -> bool:
+    """Whether it is a prompt by itself: a text with a variable, and without statements of a template."""
+    if given.value is not None or "{%" in given.text or len(given.text) > 200_000:
+        return False
+    return any(name.lower() not in _MACROS for name in _VARIABLE.findall(given.text))
+
+
+def is_prompt_list(given: Given) -> bool:
+    """Whether it is several such prompts, which lines of three dashes stand between."""
+    return is_prompt(given) and _DASHES.search(given.text.strip()) is not None
+
+
+def read_prompts(given: Given) -> tuple[Imported, ...]:
+    """A preset for each prompt of a text; lines of three dashes stand between prompts."""
+    texts = [text.strip("\n") for text in _DASHES.split(given.text)]
+    texts = [text for text in texts if text.strip()]
+    names = [given.name] if len(texts) == 1 else [f"{given.name}-{n}" for n in range(1, len(texts) + 1)]
+    return tuple(_one(text, name, {}) for text, name in zip(texts, names, strict=True))
 
 
 def read_config(given: Given) -> tuple[Imported, ...]:
@@ -106,9 +127,9 @@ def _one(raw: object, wish: str, asked: Mapping[str, tuple[str, ...]]) -> Import
     if not is_talk(raw) or before.strip() or after.strip():
         closing = after if after.strip() else "\n"
         lead = " " if closing.rstrip(" ") and not closing.endswith("\n") else ""
-        turn = f"{_literal(before)}{{query}}{_literal(closing.rstrip(' '))}{{answer}}\n"
+        turn = f"{_literal(before)}{{query}}{_literal(closing.rstrip(' '))}{{answer}}\n\n"
         template = PresetTemplate(
-            name="promptfoo", system=f"{{system}}{behind}", turn=turn, separator="\n", lead=lead
+            name="promptfoo", system=f"{{system}}{behind}", turn=turn, separator="", lead=lead
         )
     questions = asked.get(variables[0], ())
     preset = Preset(
