@@ -87,7 +87,7 @@ def _value(line: str) -> tuple[object, str | None]:
     try:
         return json.loads(line.lstrip("\x1e").rstrip(",").rstrip()), None
     except (ValueError, RecursionError) as error:
-        return None, f"it is not JSON: {_said(error)}"
+        return None, f"not JSON: {_said(error)}"
 
 
 def _items(text: str, at: int) -> Iterator[tuple[int, object]]:
@@ -106,7 +106,7 @@ def _items(text: str, at: int) -> Iterator[tuple[int, object]]:
         try:
             value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield place, RowProblem(place, f"it is not JSON: {_said(error)}")
+            yield place, RowProblem(place, f"not JSON: {_said(error)}")
             following = _next(text, at, indent)
             if following is None:
                 return

@@ -72,22 +72,25 @@ class _Rows:
         self.available |= other.available
 
     def records(self) -> tuple[Record, ...]:
-        """The rows with distinct ids; a made-up id is never one that the file gives to another row."""
+        """The rows with distinct ids: a made-up id is never one that the file gives to another row.
+
+        Of two rows with the same id of the file's own the first one counts, and the other is named.
+        """
         given = {shaped.id for _, shaped in self.read if shaped.id}
         used: set[str] = set()
         found: list[Record] = []
         for place, shaped in self.read:
-            wish = shaped.id or str(place)
-            if not shaped.id and wish in given:
-                wish = f"row-{place}"
-            name, number = wish, 2
-            while name in used or (name != shaped.id and name in given):
-                name, number = f"{wish}-{number}", number + 1
-            if shaped.id and name != shaped.id:
-                said = f"the id '{shaped.id[:60]}' stands twice in the file; this row is '{name[:60]}' here"
-                self.repaired.append(RowProblem(place, said))
+            if shaped.id in used:
+                said = f"the id '{_printable(shaped.id[:60])}' stands twice; the first one counts"
+                self.problems.append(RowProblem(place, said))
+                continue
+            name, number = shaped.id or str(place), 1
+            while not shaped.id and (name in given or name in used):
+                name = f"row-{place}" if number == 1 else f"row-{place}-{number}"
+                number += 1
             used.add(name)
             found.append(Record(name, place, shaped.queries, shaped.answers, shaped.system, shaped.category))
+        self.problems.sort(key=lambda one: one.place)
         return tuple(found)
 
 

@@ -28,7 +28,6 @@ Format = Literal[
     "dspy",
     "promptfoo",
     "openai",
-    "chat-log",
     "jinja",
 ]
 Kind = Literal["structured", "verbatim", "template", "sampling"]

@@ -159,12 +159,14 @@ def test_ids_are_distinct_and_given_ones_stay(rows: list[tuple[str, object]]) ->
     data = parse_data(
         "\n".join(json.dumps({"question": q, "id": i} if i is not None else {"question": q}) for q, i in rows)
     )
-    assert [r.queries[0] for r in data.records] == [query for query, _ in rows]
+    seen: set[str] = set()
+    doubled = [n for n, (_, i) in enumerate(rows) if i is not None and (str(i) in seen or seen.add(str(i)))]
+    kept = [row for n, row in enumerate(rows) if n not in doubled]
+    assert [r.queries[0] for r in data.records] == [query for query, _ in kept]
+    assert [one.place - 1 for one in data.problems] == doubled
     ids = [record.id for record in data.records]
     assert len(set(ids)) == len(ids)
-    first = {str(given): place for place, (_, given) in reversed([*enumerate(rows)]) if given is not None}
-    for given_id, place in first.items():
-        assert ids[place] == given_id
+    assert all(i is None or ids[n] == str(i) for n, (_, i) in enumerate(kept))
 
 
 @given(st.lists(CELL.filter(lambda t: t == t.strip()), min_size=2, max_size=4, unique=True), CELLS)

@@ -240,7 +240,7 @@ def test_half_a_character_is_replaced_and_the_row_is_kept() -> None:
         ),
         (
             [{"id": 1, "question": "a"}, {"id": 1, "question": "b"}, {"id": "1-2", "question": "c"}],
-            ["1", "1-3", "1-2"],
+            ["1", "1-2"],
         ),
         ([{"id": None, "question": "a"}, {"id": "", "question": "b"}], ["1", "2"]),
         ([{"id": 0, "question": "a"}], ["0"]),

@@ -482,7 +482,7 @@ def test_logs_of_chat_formats_keep_their_stops(name: str, opened: bool) -> None:
     if opened:
         text += asked.replace("@", "What is dew?")
     imported = only(text)
-    assert (imported.format, imported.kind) == ("chat-log", "structured")
+    assert (imported.format, imported.kind) == ("transcript", "structured")
     assert prompt(imported.preset, "hi") == want
     assert stop in stops(imported.preset)
     assert imported.preset.questions == (("What is dew?",) if opened else ())

@@ -146,8 +146,7 @@ def test_transcripts_that_a_template_renders(path: str, template: str) -> None:
     imported = _one(path)
     kept = imported.preset.template
     assert (kept if isinstance(kept, str) else kept.name) == template
-    log = "marked" in path
-    assert (imported.format, imported.kind) == ("chat-log" if log else "transcript", "structured")
+    assert (imported.format, imported.kind) == ("transcript", "structured")
     text = (FIXTURES / path).read_text(encoding="utf-8")
     assert preset_renderer(imported.preset).render([]).text == text
 

@@ -108,12 +108,12 @@ def read_log(given: Given) -> tuple[Imported, ...]:
     structured = Preset(name=name, template=template, system=system, examples=kept, questions=questions)
     if TemplateRenderer(format_.template, system, examples).render([]).text == head:
         notes.insert(0, f"It is a {format_.template.name} log, which its template gives byte for byte.")
-        return (Imported(structured, "chat-log", "structured", tuple(notes)),)
+        return (Imported(structured, "transcript", "structured", tuple(notes)),)
     notes.insert(
         0, f"It is a {format_.template.name} log of other spacing than its template's: kept verbatim."
     )
     verbatim = structured.model_copy(update={"system": "", "prefix": head})
-    return (Imported(verbatim, "chat-log", "verbatim", tuple(notes), normalised=structured),)
+    return (Imported(verbatim, "transcript", "verbatim", tuple(notes), normalised=structured),)
 
 
 def _format_of(text: str) -> _Format | None:
@@ -199,4 +199,4 @@ def _mistral(given: Given, notes: list[str]) -> Imported:
         examples=preset_examples(tuple(examples), notes),
         questions=tuple(q for q in questions if q.strip()),
     )
-    return Imported(preset, "chat-log", "structured", tuple(dict.fromkeys(notes)))
+    return Imported(preset, "transcript", "structured", tuple(dict.fromkeys(notes)))
