@@ -23,6 +23,7 @@ def json_rows(text: str) -> Iterator[tuple[int, object]]:
     try:
         loaded = json.loads(text)
     except (ValueError, RecursionError):
+        text = re.sub("\r\n?", "\n", text)  # none of them stands inside a value
         whole = text.lstrip()
         if whole[:1] == "[" and not isinstance(_value(whole.split("\n", 1)[0].strip())[0], list):
             yield from _items(text, text.index("[") + 1)

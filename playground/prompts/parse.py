@@ -17,11 +17,11 @@ from playground.types import Example, Template
 
 _USER = (
     "user|human|query|question|instruction|input|person|me|q|customer|student"
-    "|用户|提问者|提问|问题|问|人类|学生|客户|顾客"
+    "|用户|提问者|提问|问题|问|人类|学生|客户|顾客|我|用戶|使用者|提問|問題|問|ユーザー|質問|사용자|질문"
 )
 _ASSISTANT = (
     "assistant|answer|response|output|ai|bot|model|gpt|a|agent|teacher|chatbot|chatgpt|claude"
-    "|助手|助理|回答|答案|答|机器人|人工智能|老师|客服|模型"
+    "|助手|助理|回答|答案|答|机器人|人工智能|老师|客服|模型|機器人|アシスタント|어시스턴트|답변"
 )
 _HEADER = re.compile(
     rf"^[ \t]*(?P<mark>#{{1,6}}[ \t]*|\*\*|<\|im_start\|>|\[|【)?(?P<role>{_USER}|{_ASSISTANT})(?:[ \t]*\d+)?"

@@ -256,6 +256,7 @@ def test_made_up_ids_never_are_given_ones(rows: list[object], ids: list[str]) ->
     [
         '[{"question": "a"}, {"question": "b"}]',
         '{"question": "a"}\r\n{"question": "b"}\r\n',
+        '{"question": "a"}\r{"question": "b"}\r',
         '{"question": "a"},\n{"question": "b"}',
         '\x1e{"question": "a"}\n\x1e{"question": "b"}\n',
         '{\n  "question": "a"\n}\n{\n  "question": "b"\n}\n',

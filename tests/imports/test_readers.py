@@ -558,6 +558,8 @@ def test_few_shot_texts_with_an_open_last_turn(
         ("**用户**：冰是什么？\n**助手**：冰是冻住的水。\n", ""),
         ("【用户】：冰是什么？\n【助手】：冰是冻住的水。\n", ""),
         ("问：冰是什么？\n答：冰是冻住的水。\n", ""),
+        ("我：冰是什么？\nAI：冰是冻住的水。\n", ""),
+        ("User：冰是什么？\nAssistant：冰是冻住的水。\n", ""),
     ],
 )
 def test_transcripts_in_chinese(text: str, system: str) -> None:
