@@ -16,6 +16,8 @@ from playground.datasets.talks import is_talk
 _BLANK = re.compile(r"[\s,\x1e]*")
 _BETWEEN = re.compile(r"[}\]\"]\s*,\s*(?=[{\"\[])")
 _DECODER = json.JSONDecoder()
+_MOST_BROKEN = 50
+"""Broken items of a text that are looked at to its end; each costs the whole text."""
 
 
 def json_rows(text: str) -> Iterator[tuple[int, object]]:
@@ -95,6 +97,7 @@ def _items(text: str, at: int) -> Iterator[tuple[int, object]]:
     """JSON values one behind another; behind a broken one it goes on where the next seems to start."""
     place, counted = 1, 0
     indent: str | None = None
+    broken = 0
     while True:
         at = _end(_BLANK.match(text, at))
         if at >= len(text) or (text[at] == "]" and not text[at + 1 :].strip()):
@@ -104,16 +107,34 @@ def _items(text: str, at: int) -> Iterator[tuple[int, object]]:
         if indent is None:
             line = text[text.rfind("\n", 0, at) + 1 : at]
             indent = line if not line.strip() else ""
+        following = _next(text, at, indent)
         try:
-            value, at = _DECODER.raw_decode(text, at)
+            value, at = _decoded(text, at, following, whole=broken < _MOST_BROKEN)
         except (ValueError, RecursionError) as error:
+            broken += 1
             yield place, RowProblem(place, f"not JSON: {_said(error)}")
-            following = _next(text, at, indent)
             if following is None:
                 return
             at = following
             continue
         yield place, _viewer_row(value)
+
+
+def _decoded(text: str, at: int, following: int | None, *, whole: bool) -> tuple[object, int]:
+    """The value at a place, and where it ends.
+
+    The library counts lines up to an error from the start of what it is given; so it is given the text up to
+    where the next item seems to start, and the whole text only where that is not enough.
+    """
+    if following is not None:
+        try:
+            value, length = _DECODER.raw_decode(text[at:following])
+        except (ValueError, RecursionError):
+            if not whole:
+                raise
+        else:
+            return value, at + length
+    return _DECODER.raw_decode(text, at)
 
 
 def _next(text: str, at: int, indent: str) -> int | None:

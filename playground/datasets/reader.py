@@ -56,10 +56,11 @@ class _Rows:
             said = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
             self.problems.append(RowProblem(place, _printable(said)))
             return
-        if isinstance(row, dict) and len(self.available) < 200:
+        if isinstance(row, dict) and len(self.available) < 200 and not row.keys() <= self.available.keys():
             self.available |= dict.fromkeys(_printable(str(key)) for key in row)
         self.read.append((place, shaped))
-        self.repaired += [RowProblem(place, _printable(clause)) for clause in shaped.changed]
+        if shaped.changed:
+            self.repaired += [RowProblem(place, _printable(clause)) for clause in shaped.changed]
 
     def append(self, other: _Rows) -> None:
         """Take the rows of the next part of the same data set; places count on."""

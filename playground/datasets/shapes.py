@@ -7,12 +7,12 @@ hiyouga/LLaMA-Factory (``system``, ``history``), Anthropic's comparison data.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from playground.datasets.cells import answer_text, joined_pairs, parsed_cell, required_text, trimmed
 from playground.datasets.column_names import CATEGORY, CONTEXT, ID, MESSAGES, SYSTEM, find_columns, plain_name
 from playground.datasets.records import BY_NAME, Columns, DataFormat
 from playground.datasets.talks import content_text, is_talk, read_talk
@@ -58,17 +58,25 @@ def shape_row(row: object, chosen: Columns = BY_NAME) -> Shaped:
         ValueError: It asks nothing; a clause that says why.
     """
     if isinstance(row, str):
-        return _mended(Shaped("lines", (_text(row, "the line"),)))
+        return _mended(Shaped("lines", (required_text(row, "the line"),)))
     if isinstance(row, (list, tuple)):
         return _mended(_from_list(row))
     if not isinstance(row, Mapping):
         raise ValueError(f"a row is an object with keys such as 'instruction', not {type(row).__name__}")
+    names = _plain_names(tuple(map(str, row)))
     plain: dict[str, object] = {}
-    for key, value in row.items():
-        plain.setdefault(plain_name(str(key)), _parsed(value))
-    if chosen != BY_NAME:
+    texts = True
+    for name, value in zip(names, row.values(), strict=True):
+        if type(value) is not str or value[:1] == "[":
+            texts = False
+            value = parsed_cell(value)
+        plain.setdefault(name, value)
+    if chosen is not BY_NAME and chosen != BY_NAME:
         return _mended(_named(plain, _table_columns(row, chosen), "columns"))
-    shape = next((shape for shape in _SHAPES if shape.fits(plain)), None)
+    if texts and "chosen" not in plain:
+        shape = _text_shape(names)
+    else:
+        shape = next((shape for shape in _SHAPES if shape.fits(plain)), None)
     if shape is None and "choices" in plain and "model_id" in plain:
         raise ValueError("it holds a model's answers and no question; choose the file with the questions")
     if shape is None:
@@ -79,12 +87,24 @@ def shape_row(row: object, chosen: Columns = BY_NAME) -> Shaped:
     return _mended(shape.read(plain))
 
 
+@lru_cache(maxsize=256)
+def _plain_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(plain_name, keys))
+
+
+@lru_cache(maxsize=256)
+def _text_shape(names: tuple[str, ...]) -> _Shape | None:
+    """The shape of rows with these keys whose values are all texts: it is the same for each of them."""
+    row = dict.fromkeys(names, "text")
+    return next((shape for shape in _SHAPES if shape.fits(row)), None)
+
+
 def _from_list(row: Sequence[object]) -> Shaped:
     if is_talk(row):
         return _talk_row({"messages": row}, "messages")
     if 1 <= len(row) <= 2 and all(isinstance(item, str) for item in row):
         texts = [str(item) for item in row]
-        return Shaped("columns", (_text(texts[0], "the question"),), tuple(texts[1:]))
+        return Shaped("columns", (required_text(texts[0], "the question"),), tuple(texts[1:]))
     raise ValueError("a list is a row only where it holds messages, or a question and its answer")
 
 
@@ -115,15 +135,15 @@ def _turns(row: Row) -> Shaped:
     queries = []
     for item in turns:
         text = content_text(item, changed) if isinstance(item, Mapping) else item
-        queries.append(_text(text, "turns"))
+        queries.append(required_text(text, "turns"))
     if not queries:
         raise ValueError("'turns' is empty")
     given = row.get("reference", row.get("reference_answer"))
     several = given if isinstance(given, (list, tuple)) else [given]
-    answers = [_answer(item)[0] for item in several[: len(queries)]]
+    answers = [answer_text(item)[0] for item in several[: len(queries)]]
     if len(several) > len(queries):
         changed[f"{len(several) - len(queries)} references more than turns are left out"] = None
-    return _with_row(row, Shaped("mt_bench", tuple(queries), _trimmed(answers), changed=tuple(changed)))
+    return _with_row(row, Shaped("mt_bench", tuple(queries), trimmed(answers), changed=tuple(changed)))
 
 
 def _talk(row: Row) -> Shaped:
@@ -136,7 +156,7 @@ def _talk(row: Row) -> Shaped:
 
 def _talk_row(row: Row, format_: DataFormat) -> Shaped:
     talk = read_talk(row["messages"])
-    shaped = Shaped(format_, talk.queries, _trimmed(talk.answers), talk.system, changed=talk.changed)
+    shaped = Shaped(format_, talk.queries, trimmed(talk.answers), talk.system, changed=talk.changed)
     return _with_row(row, shaped)
 
 
@@ -160,7 +180,7 @@ def _prompt_talk(row: Row) -> Shaped:
         whole = read_talk([*_as_list(row[key]), *(m for m in given if m not in _as_list(row[key]))])
         answers, changed = list(whole.answers), list(whole.changed)
     elif len(answers) < len(talk.queries):
-        text, more = _answer(given)
+        text, more = answer_text(given)
         answers += [""] * (len(talk.queries) - 1 - len(answers)) + ([text] if text else [])
         changed += more
     return _with_row(
@@ -175,9 +195,9 @@ def _chosen(row: Row) -> Shaped:
 
 
 def _comparison(row: Row) -> Shaped:
-    answer, changed = _answer(row.get("completion_a"))
-    query = _text(row["user_input"], "user_input")
-    return _with_row(row, Shaped("comparison", (query,), _trimmed([answer]), changed=changed))
+    answer, changed = answer_text(row.get("completion_a"))
+    query = required_text(row["user_input"], "user_input")
+    return _with_row(row, Shaped("comparison", (query,), trimmed([answer]), changed=changed))
 
 
 def _hh(row: Row) -> Shaped:
@@ -193,15 +213,15 @@ def _hh(row: Row) -> Shaped:
 
 
 def _alpaca(row: Row) -> Shaped:
-    query = _text(row["instruction"], "instruction")
-    answer, changed = _answer(
+    query = required_text(row["instruction"], "instruction")
+    answer, changed = answer_text(
         next((row[k] for k in ("output", "response", "answer", "chosen") if k in row), None)
     )
     more = next((row[key] for key in _INPUTS if _has_input(row.get(key))), None)
     instances = row.get("instances")
     if isinstance(instances, list) and instances and isinstance(instances[0], Mapping):
         more = instances[0].get("input")
-        answer, changed = _answer(instances[0].get("output"))
+        answer, changed = answer_text(instances[0].get("output"))
         if len(instances) > 1:
             changed = (*changed, f"{len(instances) - 1} more instances are left out")
     if _has_input(more):
@@ -217,7 +237,7 @@ def _alpaca(row: Row) -> Shaped:
     format_: DataFormat = "alpaca"
     if "generator" in row or "dataset" in row:
         format_ = "just_eval" if "source_id" in row else "alpaca_eval"
-    return _with_row(row, Shaped(format_, tuple(queries), _trimmed(answers), changed=changed))
+    return _with_row(row, Shaped(format_, tuple(queries), trimmed(answers), changed=changed))
 
 
 def _columns(row: Row) -> Shaped:
@@ -230,12 +250,12 @@ def _named(row: Row, columns: Columns, format_: DataFormat) -> Shaped:
         raise ValueError("it has no column for the question; say which one it is")
     if is_talk(row[columns.query]):
         return _talk_row({**row, "messages": row[columns.query]}, "messages")
-    query = _text(row[columns.query], columns.query)
+    query = required_text(row[columns.query], columns.query)
     context = next((row[key] for key in CONTEXT if key in row and key != columns.query), None)
     if columns.query in ("question", "query") and isinstance(context, str) and context.strip():
         query = f"{context.strip()}\n\n{query}"
-    answer, changed = _answer(row.get(columns.answer)) if columns.answer else ("", ())
-    shaped = Shaped(format_, (query,), _trimmed([answer]), columns=columns, changed=changed)
+    answer, changed = answer_text(row.get(columns.answer)) if columns.answer else ("", ())
+    shaped = Shaped(format_, (query,), trimmed([answer]), columns=columns, changed=changed)
     return _with_row(row, shaped, columns)
 
 
@@ -268,8 +288,11 @@ def _with_row(row: Row, shaped: Shaped, columns: Columns | None = None) -> Shape
     """The same with the row's own id, category and system text."""
 
     def scalar(keys: Sequence[str]) -> str:
-        values = (row.get(key) for key in keys)
-        return next((str(v) for v in values if isinstance(v, (str, int)) and str(v).strip()), "")
+        for key in keys:
+            value = row.get(key)
+            if isinstance(value, (str, int)) and str(value).strip():
+                return str(value)
+        return ""
 
     own = scalar((columns.system,) if columns else SYSTEM)
     return Shaped(
@@ -287,14 +310,14 @@ def _with_row(row: Row, shaped: Shaped, columns: Columns | None = None) -> Shape
 def _mended(shaped: Shaped) -> Shaped:
     """The same without halves of surrogate pairs, which no encoding can hold."""
     texts = (*shaped.queries, *shaped.answers, shaped.system, shaped.category, shaped.id)
-    if not any(map(_HALVES.search, texts)):
+    if all(text.isascii() or _HALVES.search(text) is None for text in texts):
         return shaped
     changed = shaped.changed
-    if any(_HALVES.search(_joined(text)) for text in texts):
+    if any(_HALVES.search(joined_pairs(text)) for text in texts):
         changed = (*changed, "half a character (a lone surrogate) became U+FFFD")
 
     def mend(text: str) -> str:
-        return _HALVES.sub("\ufffd", _joined(text))
+        return _HALVES.sub("\ufffd", joined_pairs(text))
 
     return Shaped(
         shaped.format,
@@ -308,73 +331,8 @@ def _mended(shaped: Shaped) -> Shaped:
     )
 
 
-def _joined(text: str) -> str:
-    """Two halves of a surrogate pair beside each other as the character that they are."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-
-
-def _answer(value: object) -> tuple[str, tuple[str, ...]]:
-    """An answer as text, and what was not kept of it: numbers and booleans as JSON writes them."""
-    if value is None:
-        return "", ()
-    if isinstance(value, str):
-        return value, ()
-    if isinstance(value, bool):
-        return ("true" if value else "false"), ()
-    if isinstance(value, float):
-        return (
-            ""
-            if math.isnan(value)
-            else str(int(value))
-            if value.is_integer() and abs(value) < 1e15
-            else str(value)
-        ), ()
-    if isinstance(value, int):
-        return str(value), ()
-    if isinstance(value, Mapping):
-        for key in ("text", "value", "content", "answer"):
-            if key in value:
-                return _answer(value[key])
-        return json.dumps(value, ensure_ascii=False, default=str), ()
-    if isinstance(value, (list, tuple)):
-        if is_talk(value):
-            talk_texts = [content_text(turn.get("content", turn.get("value")), {}) or "" for turn in value]
-            return "\n\n".join(talk_texts), ()
-        texts = [text for text in (_answer(item)[0] for item in value) if text.strip()]
-        more = f"{len(texts) - 1} of its {len(texts)} answers are left out; the first one counts"
-        return (texts[0] if texts else ""), ((more,) if len(texts) > 1 else ())
-    return str(value), ()
-
-
-def _parsed(value: object) -> object:
-    """A cell of a table that holds a list of messages as JSON, as that list."""
-    if isinstance(value, str) and value[:2] in ("[{", "[ ") and '"' in value[:40]:
-        try:
-            loaded = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-        return loaded if is_talk(loaded) else value
-    return value
-
-
 def _has_input(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip()) and value.strip().lower() not in _NO_INPUT
-
-
-def _trimmed(answers: Sequence[str]) -> tuple[str, ...]:
-    """Answers without empty ones at the end."""
-    kept = list(answers)
-    while kept and not kept[-1].strip():
-        kept.pop()
-    return tuple(kept)
-
-
-def _text(value: object, key: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"'{key}' is {value!r:.40} and should be a text")
-    if not value.strip():
-        raise ValueError(f"'{key}' is empty")
-    return value
 
 
 def _as_list(value: object) -> list[object]:

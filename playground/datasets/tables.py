@@ -162,7 +162,9 @@ def _record(lines: Sequence[str], at: int, table: Table) -> tuple[list[str] | No
     escapes, which some programs write.
     """
     width = len(table.header)
-    reason = ""
+    cells, taken, reason = _strict(lines, at, table)
+    if cells is not None and len(cells) == width:
+        return cells, taken, ""
     ways: list[tuple[str | None, bool]] = [(None, table.padded), (None, not table.padded)]
     if f"\\{table.quote}" in lines[at]:
         ways.append(("\\", table.padded))
