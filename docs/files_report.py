@@ -41,7 +41,8 @@ def outcome(path: Path) -> tuple[str, str]:
         except PlaygroundError as error:
             data_error = str(error)
     try:
-        found = import_text(read_source(str(path)).text, name=path.stem, source=path.name)
+        text = read_source(str(path)).text
+        found = import_text(text, name=path.stem, source=path.name, folder=path.parent)
     except PlaygroundError as error:
         return "refused", str(error) if path.suffix != ".jsonl" else data_error
     lost = [note for one in found for note in one.notes if _PARTLY.search(note)]

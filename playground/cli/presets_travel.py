@@ -104,7 +104,9 @@ def _read(source: str, name: str | None, *, allow_private: bool) -> tuple[Source
             imported = import_data(read_data(source), name=name or title, source=asked.name)
             return SourceText("", asked.name, title), (imported,)
     read = read_source(source, allow_private=allow_private)
-    return read, import_text(read.text, name=name or read.name, source=read.source)
+    path = Path(source).expanduser()
+    folder = path.parent if "://" not in source and path.is_file() else None
+    return read, import_text(read.text, name=name or read.name, source=read.source, folder=folder)
 
 
 def _check(folder: Path, *, as_json: bool) -> None:

@@ -112,7 +112,9 @@ def _mikupad(given: Given) -> tuple[Imported, ...]:
 def _is_rows(given: Given) -> bool:
     if given.value is not None:
         return given.places is None  # JSON of any other kind
-    return (given.text.lstrip()[:1] in ("{", "[") and _is_json_lines(given.text)) or has_columns(given.text)
+    return (given.text.lstrip()[:1] in ("{", "[") and _is_json_lines(given.text)) or has_columns(
+        given.text, source=given.source
+    )
 
 
 def _is_json_lines(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from playground.imports.result import Imported
@@ -20,6 +21,7 @@ class Given:
         source: What to call the text in an error.
         value: The JSON or YAML value in it, or None where it is neither.
         places: Where each key of a YAML text stands.
+        folder: The folder of a file on this computer that the user named; None for what came otherwise.
     """
 
     text: str
@@ -27,6 +29,18 @@ class Given:
     source: str
     value: object = None
     places: YamlText | None = None
+    folder: Path | None = None
+
+    def beside(self, name: str) -> Path | None:
+        """The file of that name in the folder or below it; None where there is none."""
+        if self.folder is None:
+            return None
+        try:
+            path = (self.folder / name).resolve()
+            inside = path.is_relative_to(self.folder.resolve())
+            return path if inside and path.is_file() else None
+        except (OSError, ValueError, RuntimeError):
+            return None
 
     @property
     def mapping(self) -> Mapping[Any, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from playground.errors import PresetError
 from playground.imports.formats import formats
@@ -18,13 +20,16 @@ from playground.presets.preset import MAX_BYTES, Preset
 from playground.presets.yaml_text import YamlText, read_yaml
 
 
-def import_text(text: str, *, name: str, source: str = "the text") -> tuple[Imported, ...]:
+def import_text(
+    text: str, *, name: str, source: str = "the text", folder: Path | None = None
+) -> tuple[Imported, ...]:
     """The presets in a text; most formats hold one.
 
     Args:
         text: What was opened, pasted or fetched.
         name: A wish for the name, such as the file's, where the content has none.
         source: What to call it in an error; an ending such as ``.yaml`` helps with what is damaged.
+        folder: Where other files lie that the text names, if the user named a file on this computer.
 
     Raises:
         PresetError: It holds nothing that a preset could be made of; says why, with line and column where
@@ -40,7 +45,7 @@ def import_text(text: str, *, name: str, source: str = "the text") -> tuple[Impo
             f"{source} holds a NUL character (line {line}) and is no text; choose {_choices()}."
         )
     try:
-        return _imported(text, name=name, source=source)
+        return _imported(text, name=name, source=source, folder=folder)
     except RecursionError as error:
         raise PresetImportError(f"{source} is nested too deeply.") from error
     except ValueError as error:  # pydantic's, where a text has what no preset takes
@@ -53,13 +58,13 @@ def _choices() -> str:
     return f"{', '.join(titles)} or {last}"
 
 
-def _imported(text: str, *, name: str, source: str) -> tuple[Imported, ...]:
+def _imported(text: str, *, name: str, source: str, folder: Path | None) -> tuple[Imported, ...]:
     plain = text.lstrip("\ufeff").strip()
     if FRAGMENT in plain[:2_000] and "\n" not in plain:
         return (Imported(decode_link(plain), "link", "structured"),)
     if plain[:200].lower().startswith(("<!doctype html", "<html")):
         raise PresetImportError(f"{source} is a web page; give the address of the file itself (often 'raw').")
-    given = _given(text, name=name, source=source)
+    given = replace(_given(text, name=name, source=source), folder=folder)
     return next(format_.read(given) for format_ in formats() if format_.fits(given))
 
 

@@ -27,13 +27,18 @@ def import_rows(text: str, *, name: str, source: str) -> Imported:
     return import_data(data, name=name, source=source)
 
 
-def has_columns(text: str) -> bool:
-    """Whether a text is a table whose header names a column that can be read."""
+def has_columns(text: str, *, source: str) -> bool:
+    """Whether a text is a table whose header names a column that can be read.
+
+    One column by itself is a table only where the file's name or quoted cells say so: a prompt may well start
+    with the line "Instruction".
+    """
     *lines, last = text[:200_000].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     table = find_table([*(f"{line}\n" for line in lines), *([last] if last else [])])
     if table is None:
         return False
-    return not table.named or len(table.header) > 1 or len(lines) > 1
+    quoted = any(line.startswith('"') for line in lines[table.first :])
+    return len(table.header) > 1 or quoted or source.lower().endswith((".csv", ".tsv"))
 
 
 def import_data(data: DataFile, *, name: str, source: str) -> Imported:

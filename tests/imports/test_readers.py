@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -584,6 +585,12 @@ def test_a_prompt_file_without_examples_gets_backticks(text: str) -> None:
     assert prompt(imported.preset, "hi") == f"{text}\n# Query:\n{fence}\nhi\n{fence}\n\n# Answer:\n{fence}\n"
 
 
+def test_a_prompt_that_starts_with_the_name_of_a_column_is_no_table() -> None:
+    prose = only("Instruction\n\nYou are kind.\n")
+    assert (prose.format, prose.preset.system) == ("text", "Instruction\n\nYou are kind.")
+    assert only("question\nWhat is ice?\n", source="q.csv").preset.questions == ("What is ice?",)
+
+
 @pytest.mark.parametrize(
     ("text", "pairs", "questions"),
     [
@@ -659,3 +666,17 @@ def test_prompt_texts_with_variables() -> None:
     assert shots.preset.questions == ()
     assert prompt(shots.preset, "hi") == "Q: What is ice?\nA: Frozen water.\n\nQ: hi\nA:"
     assert only("{{user}} meets {{char}}.").format == "text"
+
+
+def test_prompts_in_files_beside_a_configuration_of_promptfoo(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "one.txt").write_text("Say {{word}} twice.")
+    (tmp_path / "outside.txt").write_text("Secret {{word}}.")
+    prompts = "prompts: [file://one.txt, file://../outside.txt, file://none.txt]"
+    text = f"{prompts}\nproviders: [x]\ntests: [{{vars: {{word: hi}}}}]\n"
+    (imported,) = import_text(text, name="c", source="c.yaml", folder=tmp_path / "config")
+    assert prompt(imported.preset, "hi").startswith("Say hi twice.")
+    assert imported.preset.questions == ("hi",)
+    assert "../outside.txt, file://none.txt" in notes(imported)
+    with pytest.raises(PresetError, match="in other files"):
+        import_text(text, name="c", source="c.yaml")

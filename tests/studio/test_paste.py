@@ -159,3 +159,10 @@ def test_a_table_is_read_again_by_other_columns() -> None:
     shelf.close("f")
     with pytest.raises(DataFileError, match="not held any more"):
         shelf.choose_columns("f", query="question", answer="")
+
+
+def test_prose_that_starts_with_the_name_of_a_column_is_no_table() -> None:
+    kinds = [reading.kind for reading in readings("Instruction\nBe kind.\nBe brief.")]
+    assert "data" not in kinds
+    (reading,) = readings('question\n"What is\nice?"\n')
+    assert (reading.kind, reading.examples) == ("data", (Example("What is\nice?", ""),))

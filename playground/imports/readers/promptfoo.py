@@ -1,7 +1,7 @@
 """promptfoo's configurations and prompts: a preset for each prompt, the tests' inputs as questions.
 
 Source: promptfoo/promptfoo ``site/docs/configuration``: ``prompts`` are texts or lists of messages with
-``{{variables}}``, ``tests`` give the variables. References to other files are not followed.
+``{{variables}}``, ``tests`` give the variables. Files of prompts beside a configuration are read too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from playground.datasets.talks import is_talk, read_talk
+from playground.errors import PresetError
 from playground.imports.given import Given
 from playground.imports.result import Imported, PresetImportError, make_name, preset_examples
 from playground.presets.preset import Preset, PresetTemplate
@@ -73,7 +75,10 @@ def read_config(given: Given) -> tuple[Imported, ...]:
         if isinstance(raw, str) and (
             raw.startswith(("file://", "http")) or re.fullmatch(r"\S+\.\w{2,5}", raw)
         ):
-            left.append(raw)
+            path = given.beside(raw.removeprefix("file://"))
+            read = _of_file(path) if path is not None else ()
+            found += [_with_questions(one, asked) for one in read]
+            left += [] if read else [raw]
             continue
         wish = label or (given.name if len(listed) == 1 else f"{given.name}-{number}")
         found.append(_one(raw, wish, asked))
@@ -86,6 +91,28 @@ def read_config(given: Given) -> tuple[Imported, ...]:
         said = f"Prompts in other files were not read: {', '.join(left)[:200]}."
         found[0] = Imported(first.preset, first.format, first.kind, (*first.notes, said), first.normalised)
     return tuple(found)
+
+
+def _of_file(path: Path) -> tuple[Imported, ...]:
+    """The presets of a file of prompts beside the configuration; none where it cannot be read as prompts."""
+    from playground.imports.recognise import import_text
+
+    if path.suffix.lower() not in (".txt", ".json", ".md", ".yaml", ".yml", ".prompt"):
+        return ()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return import_text(text, name=path.stem, source=path.name)
+    except (OSError, UnicodeDecodeError, PresetError):
+        return ()
+
+
+def _with_questions(imported: Imported, asked: Mapping[str, tuple[str, ...]]) -> Imported:
+    """A prompt of another file with the inputs of the tests as questions, where there is one input."""
+    if len(asked) != 1 or imported.preset.questions:
+        return imported
+    (questions,) = asked.values()
+    preset = imported.preset.model_copy(update={"questions": questions})
+    return Imported(preset, "promptfoo", imported.kind, imported.notes, imported.normalised)
 
 
 def _one(raw: object, wish: str, asked: Mapping[str, tuple[str, ...]]) -> Imported:
