@@ -20,7 +20,7 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=3
     lambda t: bool(t.strip())
 )
 CELL = TEXT.map(lambda text: text.replace("\r\n", "\n").replace("\r", "\n")).filter(lambda t: "\0" not in t)
-UNQUOTED = CELL.filter(lambda text: '"' not in text and not text.startswith("\n"))
+UNQUOTED = CELL.filter(lambda text: '"' not in text and not text.startswith(("\n", ",")))
 PAIRS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=5)
 CELLS = st.lists(st.tuples(CELL, CELL), min_size=1, max_size=5)
 # Of a table: an open quotation mark, too few cells, too many.
@@ -95,8 +95,8 @@ def test_what_a_csv_writer_wrote_is_read_back(
     assert not data.problems
 
 
-# No quotation mark in a cell and no line break at its start: an open mark before such a cell can be a row by
-# accident, such as x,"open and then a cell that starts with a line break.
+# No quotation mark in a cell, and no line break or separator at its start: an open mark before such a cell
+# can be a row by accident, such as x,"open and then a cell that starts with a line break.
 @given(st.lists(st.tuples(UNQUOTED, UNQUOTED), min_size=1, max_size=5), st.data())
 def test_broken_rows_of_a_table_cost_no_good_one(rows: list[tuple[str, str]], data: st.DataObject) -> None:
     file = io.StringIO(newline="")
