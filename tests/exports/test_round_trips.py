@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,3 +121,34 @@ def test_a_quoted_value_is_read_back_as_it_was(value: str) -> None:
     quoted = quote_value(value)
     if quoted is not None:
         assert parse_modelfile(f"FROM x\nPARAMETER stop {quoted}\nSYSTEM y")[1].value == value
+
+
+def test_exports_have_what_the_other_programs_readers_ask_for() -> None:
+    preset = read_preset(SHIPPED[0].with_name("friendly.yaml"))
+    # SillyTavern public/scripts/preset-manager.js, ``isPossibly...Data`` of each section of a master import.
+    parts = json.loads(export_preset(preset, "sillytavern").text)
+    asked = {
+        "instruct": {"name", "input_sequence", "output_sequence"},
+        "context": {"name", "story_string"},
+        "sysprompt": {"name", "content"},
+        "preset": {"temp", "top_k", "top_p", "rep_pen"},
+    }
+    for section, keys in asked.items():
+        assert keys <= parts[section].keys()
+    # public/scripts/instruct-mode.js splits the stop sequence into lines and drops blank ones.
+    assert [line for line in parts["instruct"]["stop_sequence"].split("\n") if line.strip()] == [
+        '"""',
+        "# Query:",
+    ]
+    # mikupad.html, ``replacePlaceholders``: backslash and n become a line break, and nothing else does.
+    (template,) = json.loads(export_preset(preset, "mikupad").text).values()
+    assert set(template) == {"sysPre", "sysSuf", "instPre", "instSuf"}
+    affixes = {key: text.replace("\\n", "\n") for key, text in template.items()}
+    turn = affixes["instPre"] + "hi" + affixes["instSuf"]
+    bare = preset.model_copy(update={"system": "", "examples": ()})
+    assert turn.endswith(preset_renderer(bare).render([Message("user", "hi")]).text)
+    # text-generation-webui reads both with yaml.safe_load: a template, and a mapping of sampling parameters.
+    assert yaml.safe_load(export_preset(preset, "webui-template").text).keys() == {"instruction_template"}
+    sampler = yaml.safe_load(export_preset(preset, "webui-sampler").text)
+    assert sampler["max_new_tokens"] == preset.sampling.max_tokens
+    assert all(isinstance(value, (int, float)) for value in sampler.values())
