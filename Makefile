@@ -115,7 +115,7 @@ FUZZED := presets imports exports prompts chat data stopping
 fuzz: $(FUZZED:%=fuzz-%) fuzz-gguf fuzz-calls
 
 $(FUZZED:%=fuzz-%): FOLDER = tests/$(@:fuzz-%=%)
-fuzz-data: FOLDER = tests/test_datafiles.py
+fuzz-data: FOLDER = tests/datasets
 fuzz-stopping: FOLDER = tests/engines/test_stopping.py
 $(FUZZED:%=fuzz-%): $(VENV)/.test-installed
 	$(BIN)/pytest -q -m hypothesis --durations=0 --durations-min=1 --hypothesis-profile=campaign $(FOLDER)

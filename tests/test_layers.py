@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "services",
         "experiments studio imports exports",
         "chat",
-        "prompts presets models engines storage datafiles",
+        "prompts presets models engines storage datasets",
         "hub_errors",
         "settings types errors extras",
     )
@@ -36,12 +36,16 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "transformers": ("engines/transformers", "experiments/pair_", "experiments/bench_generate"),
     "openai": ("engines/server",),
     "keyring": ("engines/server/keys",),
-    "huggingface_hub": ("models/", "engines/transformers", "presets/hub", "hub_errors", "space/push"),
+    "huggingface_hub": (
+        *("models/", "engines/transformers", "presets/hub", "datasets/hub", "hub_errors", "space/push"),
+    ),
     "filelock": ("experiments/run_files", "models/", "services/downloads", "engines/llamacpp/selftest"),
     "rouge_score": ("experiments/metrics",),
     "bm25s": ("experiments/retrieve",),
     "sqlite3": ("storage/",),
     "yaml": ("presets/", "models/"),
+    "pyarrow": ("datasets/parquet",),
+    "charset_normalizer": ("datasets/decoding",),
 }
 
 

@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         templates,
     )
 
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = [_text_argument(text) for text in (sys.argv[1:] if arguments is None else arguments)]
     # Options alone are the page's: `playground --port 8000`.
     if not given or (given[0].startswith("-") and given[0] not in ("--help", "--version")):
         given.insert(0, "serve")
@@ -149,6 +149,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # Who read our output has had enough (`| head`); Python would complain once more while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(0)
+
+
+def _text_argument(text: str) -> str:
+    """An argument as text: bytes that are not UTF-8 become U+FFFD, except in an existing path."""
+    mended = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if mended == text or os.path.exists(text):
+        return text
+    typer.echo(f"note: bytes that are not UTF-8 became U+FFFD in {mended[:80]!r}", err=True)
+    return mended
 
 
 @contextmanager
@@ -183,7 +192,8 @@ def one_line(text: str) -> str:
 def print_json(value: object) -> None:
     """One object on stdout, in UTF-8 whatever the terminal's encoding."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass") + b"\n")
+    # A lone surrogate, as in a file's name that is not UTF-8, stays an escape of JSON.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
 
 

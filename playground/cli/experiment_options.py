@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 Questions = Annotated[
     str,
     typer.Option(
-        "--questions", help="A data file, or a bundled pair's name; ':seen+told' behind it takes categories."
+        "--questions",
+        help="A data file, OWNER/NAME on the Hub, or a bundled pair's name; ':seen+told' behind it takes "
+        "categories, '?query=COLUMN&answer=COLUMN' (on the Hub also split and config) the columns.",
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Most questions, drawn by the seed.")]
@@ -168,6 +170,12 @@ def begun(
 def chosen_questions(experiments: Experiments, name: str, limit: int | None, seed: int) -> QuestionSet:
     """The questions, at most ``limit`` of them."""
     found = experiments.questions(name)
+    for note in found.notes[:20]:
+        typer.echo(f"{found.name}: {one_line(note)}", err=True)
+    if len(found.notes) > 20:
+        typer.echo(
+            f"{found.name}: and {len(found.notes) - 20} more notes; manifest.json lists them", err=True
+        )
     return found if limit is None else found.take(limit, seed=seed)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.app import presets_app, print_json, print_table, reported
+from playground.cli.app import one_line, presets_app, print_json, print_table, reported
 from playground.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -38,10 +38,14 @@ def presets_list(as_json: Json = False) -> None:
         print_table(
             ("name", "what it shows", "from"),
             [
-                (e.name, e.error or e.description or e.title, "shipped" if e.shipped else "yours")
+                (one_line(e.name), one_line(e.error or e.description or e.title), _from(e.shipped))
                 for e in entries
             ],
         )
+
+
+def _from(shipped: bool) -> str:
+    return "shipped" if shipped else "yours"
 
 
 @presets_app.command("show")

@@ -11,6 +11,7 @@ from playground.cli.app import presets_app, print_json, print_table, reported
 
 if TYPE_CHECKING:
     from playground.imports.result import Imported
+    from playground.imports.source import SourceText
     from playground.presets.library import PresetLibrary
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -19,7 +20,9 @@ PresetName = Annotated[str, typer.Argument(help="A preset's name or a .yaml file
 
 @presets_app.command("import")
 def presets_import(
-    source: Annotated[str | None, typer.Argument(help="A file, an http(s) address, a link, or '-'.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="A file, OWNER/NAME on the Hub, an http(s) address, a link, or '-'.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--as", help="Name to save it under.")] = None,
     check_dir: Annotated[
         Path | None, typer.Option(help="Save nothing; check the prompts of a folder of URIAL-style files.")
@@ -47,11 +50,8 @@ def presets_import(
             _check(check_dir, as_json=as_json)
             return
         from playground.errors import PresetError
-        from playground.imports.recognise import import_text
-        from playground.imports.source import read_source
 
-        read = read_source(str(source), allow_private=allow_private)
-        found = import_text(read.text, name=name or read.name, source=read.source)
+        read, found = _read(str(source), name, allow_private=allow_private)
         if name is not None:
             if len(found) > 1:
                 names = ", ".join(imported.preset.name for imported in found[:10])
@@ -86,6 +86,27 @@ def presets_import(
                     typer.echo(f"  {note}")
         if as_json:
             print_json({"presets": rows})
+
+
+def _read(source: str, name: str | None, *, allow_private: bool) -> tuple[SourceText, tuple[Imported, ...]]:
+    """What was named, and the presets in it; data sets may name columns, and lie on the Hub."""
+    from playground.datasets import read_data
+    from playground.datasets.source import parse_source
+    from playground.imports.recognise import import_text
+    from playground.imports.rows import import_data
+    from playground.imports.source import SourceText, read_source
+
+    if source != "-" and "://" not in source.removeprefix("hf://") and "#preset=" not in source:
+        asked = parse_source(source)
+        columns = any(asked.columns.items())
+        if asked.repository or columns or asked.path.suffix.lower() == ".parquet":
+            title = asked.name.rpartition("/")[2].rpartition(".")[0] or asked.name.rpartition("/")[2]
+            imported = import_data(read_data(source), name=name or title, source=asked.name)
+            return SourceText("", asked.name, title), (imported,)
+    read = read_source(source, allow_private=allow_private)
+    path = Path(source).expanduser()
+    folder = path.parent if "://" not in source and path.is_file() else None
+    return read, import_text(read.text, name=name or read.name, source=read.source, folder=folder)
 
 
 def _check(folder: Path, *, as_json: bool) -> None:

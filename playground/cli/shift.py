@@ -29,7 +29,12 @@ def shift(
     preset: Annotated[
         str, typer.Option(help="Scored behind this preset too; none for the bare question alone.")
     ] = "friendly",
-    questions: Annotated[Path | None, typer.Option(help="A data file of questions instead of one.")] = None,
+    questions: Annotated[
+        str | None,
+        typer.Option(
+            help="A data file, or OWNER/NAME on the Hub, instead of one; ?query=COLUMN names its column."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most questions of the file.")] = 100,
     kl: Annotated[bool, typer.Option("--kl/--no-kl", help="Compare whole distributions too.")] = True,
     exact: Annotated[
@@ -86,11 +91,16 @@ def write_file(path: Path, text: str) -> None:
         raise PlaygroundError(f"{path} cannot be written: {error.strerror}; name another place.") from error
 
 
-def _questions(question: str | None, path: Path | None, limit: int) -> list[str]:
-    if path is not None:
-        from playground.datafiles import read_data
+def _questions(question: str | None, source: str | None, limit: int) -> list[str]:
+    if source is not None:
+        from playground.datasets import read_data
 
-        return [record.queries[0] for record in read_data(path).records[:limit]]
+        data = read_data(source)
+        changed = [f"row {one.place}: {one.message}" for one in data.repaired]
+        skipped = [f"row {one.place} was skipped: {one.message}" for one in data.problems]
+        for note in (*data.notes, *skipped, *changed):
+            typer.echo(one_line(note), err=True)
+        return [record.queries[0] for record in data.records[:limit]]
     if question is None or not question.strip():
         raise ConversationError("The question is empty; write one, or name a file with --questions.")
     return [question]

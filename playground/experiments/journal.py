@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from playground.datafiles import RowProblem
+from playground.datasets import RowProblem
 from playground.errors import PlaygroundError
 from playground.experiments.private_files import private_opener
 

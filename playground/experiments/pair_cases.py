@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.datafiles import DataFileError
+from playground.datasets import DataFileError
 from playground.experiments.pair_scoring import Expected
 
 

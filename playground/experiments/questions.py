@@ -1,6 +1,6 @@
 """Question sets: what assistants are asked, with what a right answer holds where that is known.
 
-From any data file that ``playground.datafiles`` reads, or from the questions that come with a bundled pair.
+From any data file that ``playground.datasets`` reads, or from the questions that come with a bundled pair.
 A question has one or more turns; rows that could not be read are kept by name, so that a summary can say so.
 """
 
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from playground.datafiles import DataFileError, RowProblem, read_data
+from playground.datasets import DataFileError, RowProblem, read_data
+from playground.datasets.source import parse_source
 from playground.experiments.pair_cases import read_cases
 from playground.experiments.pair_scoring import Expected
 from playground.experiments.private_files import write_private
@@ -68,6 +69,7 @@ class QuestionSet:
         problems: Rows that were passed over.
         rivals: By relation, every value it can have.
         openings, closings: How answers of the pair's instruct model begin and end, which says nothing.
+        notes: How the file was read, and rows that were read with a change. A sentence each.
     """
 
     name: str
@@ -77,9 +79,10 @@ class QuestionSet:
     rivals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     openings: tuple[str, ...] = ()
     closings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def sha256(self) -> str:
-        """64 hex digits over everything that is asked and expected, not over name and problems."""
+        """64 hex digits over everything that is asked and expected, not over name, problems and notes."""
         content = [asdict(question) for question in self.questions]
         more = [dict(self.rivals), self.openings, self.closings]
         text = json.dumps([content, *more], ensure_ascii=False, sort_keys=True)
@@ -139,13 +142,16 @@ class QuestionSet:
         return tuple(Example(turn.query, turn.reference) for turn in firsts if turn.reference)
 
 
-def read_questions(path: Path) -> QuestionSet:
-    """The questions of a data file; its answers become references.
+def read_questions(source: Path | str) -> QuestionSet:
+    """The questions of a data set; its answers become references.
+
+    Args:
+        source: A file or a data set on the Hub, as ``playground.datasets.read_data`` takes it.
 
     Raises:
         DataFileError: Missing, empty, or without one usable row.
     """
-    data = read_data(path)
+    data = read_data(source)
     questions = tuple(
         Question(
             record.id,
@@ -159,7 +165,10 @@ def read_questions(path: Path) -> QuestionSet:
         )
         for record in data.records
     )
-    return QuestionSet(path.name, questions, data.format, data.problems)
+    repaired = [f"Row {one.place}: {one.message}." for one in data.repaired]
+    return QuestionSet(
+        parse_source(source).name, questions, data.format, data.problems, notes=(*data.notes, *repaired)
+    )
 
 
 def pair_questions(path: Path, *, name: str = "pair") -> QuestionSet:

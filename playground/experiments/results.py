@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from playground.datafiles import RowProblem
+from playground.datasets import RowProblem
 from playground.experiments.assistants import AssistantSpec, Tag
 from playground.experiments.metric_choice import limits, unavailable
 from playground.experiments.metrics import METRICS, Setting, corpus_metrics

@@ -15,7 +15,7 @@ from typing import Self
 
 from playground.chat.assistant import Assistant, fit
 from playground.chat.compare import batch_replies
-from playground.datafiles import RowProblem
+from playground.datasets import RowProblem
 from playground.engines.base import Cancel, Engine, GenerateRequest
 from playground.errors import ContextLengthError, EngineDiedError, PlaygroundError
 from playground.experiments.assistants import AssistantSpec, ExperimentError, Host, Tag

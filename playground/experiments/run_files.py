@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from playground.datafiles import RowProblem
+from playground.datasets import RowProblem
 from playground.experiments.assistants import AssistantSpec, ExperimentError, Host, Tag, unique_names
 from playground.experiments.machine import machine, versions
 from playground.experiments.private_files import FILE_MODE, make_private_folder
@@ -158,6 +158,7 @@ def write_manifest(folder: Path, plan: Plan, host: Host) -> None:
             "n": len(plan.questions.questions),
             "sha256": replace(plan.questions, rivals=_used_rivals(plan.questions)).sha256(),
             "problems": [{"place": p.place, "message": p.message} for p in plan.questions.problems],
+            "notes": list(plan.questions.notes),
             "rivals": _used_rivals(plan.questions),
             "openings": plan.questions.openings,
             "closings": plan.questions.closings,
@@ -224,6 +225,7 @@ def read_plan(folder: Path) -> Plan:
             {name: tuple(values) for name, values in asked["rivals"].items()},
             tuple(asked["openings"]),
             tuple(asked["closings"]),
+            tuple(asked.get("notes", ())),  # runs of earlier versions have none
         )
         told = asked["sha256"]
         style = stored["style"]

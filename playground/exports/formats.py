@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from playground.errors import PresetError
-from playground.exports import programs, rows, texts, tools
+from playground.exports import ollama, programs, rows, texts, tools
 from playground.exports.result import Exported
 from playground.presets.preset import Preset
 
@@ -24,7 +24,7 @@ FORMATS: dict[str, Callable[[Preset], Exported]] = {
     "webui-sampler": tools.to_webui_sampler,
     "python": programs.to_python,
     "curl": programs.to_curl,
-    "ollama": programs.to_ollama,
+    "ollama": ollama.to_ollama,
 }
 
 

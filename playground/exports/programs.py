@@ -1,7 +1,6 @@
-"""A preset as something that runs: a Python script, a curl command, a Modelfile for Ollama.
+"""A preset as something that runs: a Python script, a curl command.
 
-The script and the command speak the completions protocol of OpenAI's, which llama.cpp's server, vLLM and
-SGLang have. Ollama's Modelfile: its ``docs/modelfile.md`` and ``docs/template.md`` (Go templates).
+Both speak OpenAI's completions protocol, which llama.cpp's server, vLLM and SGLang have.
 """
 
 from __future__ import annotations
@@ -99,68 +98,6 @@ def to_curl(preset: Preset, question: str = "What is the capital of Japan?") -> 
     lost.append(f"One question alone: '{question[:60]}'.")
     lost_words(preset, lost)
     return Exported(text, ".sh", tuple(lost))
-
-
-def to_ollama(preset: Preset) -> Exported:
-    """A Modelfile that makes a base model answer as with the preset; ``FROM`` is left to fill in."""
-    parts = parts_of(preset)
-    lost: list[str] = []
-    sampling = preset.sampling
-    lines = [
-        f"# The preset {re.sub(r'[^ -~]', '?', preset.name)}; written by icl-playground.",
-        "# Put a base model's file behind FROM, then: ollama create my-preset -f Modelfile",
-        "FROM ./base-model.gguf",
-        f'TEMPLATE """{_go_template(parts)}"""',
-    ]
-    values: list[tuple[str, object]] = [
-        ("temperature", sampling.temperature),
-        ("top_k", sampling.top_k),
-        ("top_p", sampling.top_p),
-        ("min_p", sampling.min_p),
-        ("repeat_penalty", sampling.repetition_penalty),
-        ("repeat_last_n", -1),
-        ("frequency_penalty", sampling.frequency_penalty),
-        ("presence_penalty", sampling.presence_penalty),
-        ("num_predict", sampling.max_tokens),
-        ("seed", sampling.seed),
-    ]
-    lines += [f"PARAMETER {name} {value}" for name, value in values if value is not None]
-    for text in stop_strings(parts.stops, lost):
-        lines.append(f"PARAMETER stop {json.dumps(text, ensure_ascii=False)}")
-    if not sampling.penalize_prompt:
-        lost.append("There the repetition penalty counts the prompt's tokens too.")
-    if parts.template.strip_newlines:
-        lost.append("Line breaks around a message are not taken off there.")
-    if preset.prefix is None and preset.system:
-        lost.append("A system message of a conversation does not replace the preset's system text there.")
-    lost.append("The Modelfile is written from Ollama's documentation; try it before you rely on it.")
-    lost_words(preset, lost)
-    return Exported("\n".join(lines) + "\n", ".Modelfile", tuple(lost))
-
-
-def _go_template(parts: Parts) -> str:
-    """Ollama's prompt: the head, then each message; the generation starts where the open turn ends."""
-    turn, separator = parts.turn, parts.template.separator
-    first = _go_text(separator)
-    between = f"{{{{ if $i }}}}{first}{{{{ end }}}}" if not parts.headed else first
-    user = f"{between}{_go_text(turn.before_query)}{{{{ $m.Content }}}}{_go_text(turn.between)}"
-    answer = f"{_go_text(parts.template.lead)}{{{{ $m.Content }}}}{_go_text(turn.after_answer)}"
-    return (
-        f"{_go_text(parts.head)}{{{{ range $i, $m := .Messages }}}}"
-        f'{{{{ if eq $m.Role "user" }}}}{user}{{{{ else if eq $m.Role "assistant" }}}}{answer}{{{{ end }}}}'
-        "{{ end }}"
-    )
-
-
-def _go_text(text: str) -> str:
-    """Text as it stands in a Go template between three quotation marks, which it never holds."""
-    pieces = re.split(r'(\{\{|"{2,}|"$|^")', text)
-    return "".join(f"{{{{{_go_string(piece)}}}}}" if i % 2 else piece for i, piece in enumerate(pieces))
-
-
-def _go_string(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _options(parts: Parts, lost: list[str]) -> dict[str, object]:

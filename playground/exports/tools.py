@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playground.errors import PresetError
 from playground.exports.result import Exported, Parts, lost_sampling, lost_words, parts_of, stop_strings
@@ -28,6 +29,10 @@ def to_mikupad(preset: Preset) -> Exported:
         lost.append(
             f"Behind an answer {gap.removesuffix(shared)!r} is not written; the model must do so itself."
         )
+    if any("\\n" in text for text in value.values()):
+        lost.append("A backslash with an n behind it becomes a line break there.")
+    if any(re.search(r"\{/?(inst|sys)\}", text) for text in value.values()):
+        lost.append("Names such as {inst} in its texts are replaced there.")
     escaped = {key: text.replace("\n", "\\n") for key, text in value.items()}
     return Exported(_json({preset.title or preset.name: escaped}), ".json", tuple(lost))
 
@@ -39,9 +44,15 @@ def to_sillytavern(preset: Preset) -> Exported:
     name = preset.title or preset.name
     before, after = parts.system
     separator = parts.template.separator
-    stops = stop_strings(parts.stops, lost)
-    if len(stops) > 1:
-        lost.append(f"One stop sequence fits: {stops[0]!r}; the others end nothing there.")
+    stops = list(dict.fromkeys(rule.text.strip("\n") for rule in parts.stops))
+    if any("\n" in stop for stop in stops):
+        lost.append("A stop of several lines counts line by line there.")
+    if any(rule.place != "anywhere" for rule in parts.stops):
+        lost.append("Stops count anywhere in an answer there, not only at the start of a line.")
+    if before.startswith("\n"):
+        lost.append("Line breaks at the start of the prompt are taken off there.")
+    if any("{{" in text for text in (before, after, separator, preset.system)):
+        lost.append("Double braces in its texts are taken for macros there.")
     sampling = preset.sampling
     value = {
         "instruct": {
@@ -51,12 +62,26 @@ def to_sillytavern(preset: Preset) -> Exported:
             "output_suffix": parts.turn.after_answer + separator,
             "system_sequence": before,
             "system_suffix": after + separator,
-            "stop_sequence": stops[0] if stops else "",
+            "first_output_sequence": "",
+            "last_output_sequence": "",
+            "system_sequence_prefix": "",
+            "system_sequence_suffix": "",
+            "story_string_prefix": "",
+            "story_string_suffix": "",
+            "stop_sequence": "\n".join(stops),
+            "sequences_as_stop_strings": True,
             "wrap": False,
             "macro": False,
+            "names_behavior": "none",
             "name": name,
         },
-        "context": {"story_string": f"{before}{{{{system}}}}{after}{separator}", "name": name},
+        "context": {
+            "story_string": f"{{{{#if system}}}}{before}{{{{system}}}}{after}{separator}{{{{/if}}}}",
+            "example_separator": "",
+            "chat_start": "",
+            "use_stop_strings": False,
+            "name": name,
+        },
         "sysprompt": {"name": name, "content": preset.system},
         "preset": {
             "temp": sampling.temperature,

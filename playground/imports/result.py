@@ -22,6 +22,13 @@ Format = Literal[
     "webui-template",
     "webui-sampler",
     "rows",
+    "koboldai",
+    "card",
+    "modelfile",
+    "dspy",
+    "promptfoo",
+    "openai",
+    "jinja",
 ]
 Kind = Literal["structured", "verbatim", "template", "sampling"]
 

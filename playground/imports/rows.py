@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playground.datafiles import DataFile, DataFileError, parse_data
+from playground.datasets import DataFile, DataFileError, parse_data
+from playground.datasets.tables import find_table
 from playground.imports.result import Imported, PresetImportError, make_name, preset_examples
 from playground.presets.preset import Preset
 from playground.types import Example
@@ -23,6 +24,31 @@ def import_rows(text: str, *, name: str, source: str) -> Imported:
         data = parse_data(text, source=source)
     except DataFileError as error:
         raise PresetImportError(str(error)) from error
+    return import_data(data, name=name, source=source)
+
+
+def has_columns(text: str, *, source: str) -> bool:
+    """Whether a text is a table whose header names a column that can be read.
+
+    One column by itself is a table only where the file's name or quoted cells say so: a prompt may well start
+    with the line "Instruction".
+    """
+    *lines, last = text[:200_000].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    table = find_table([*(f"{line}\n" for line in lines), *([last] if last else [])])
+    if table is None:
+        return False
+    quoted = any(line.startswith('"') for line in lines[table.first :])
+    return len(table.header) > 1 or quoted or source.lower().endswith((".csv", ".tsv"))
+
+
+def import_data(data: DataFile, *, name: str, source: str) -> Imported:
+    """The preset of a data set's rows.
+
+    Raises:
+        PresetImportError: It has more rows than are read.
+    """
+    if len(data.records) > MAX_ROWS:
+        raise PresetImportError(f"{source} has more than {MAX_ROWS:,} rows; import a part of it.")
     notes: list[str] = []
     wish = make_name(name, notes)
     examples: list[Example] = []
@@ -48,9 +74,14 @@ def import_rows(text: str, *, name: str, source: str) -> Imported:
         notes.append(f"{len(questions)} rows have no answer and are suggested as questions.")
     system = _system(data, notes)
     for problem in data.problems[:3]:
-        notes.append(f"Row {problem.place} was passed over: {problem.message}.")
+        notes.append(f"Row {problem.place} was skipped: {problem.message}.")
     if len(data.problems) > 3:
-        notes.append(f"{len(data.problems) - 3} more rows were passed over.")
+        notes.append(f"{len(data.problems) - 3} more rows were skipped.")
+    for one in data.repaired[:3]:
+        notes.append(f"Row {one.place}: {one.message}.")
+    if len(data.repaired) > 3:
+        notes.append(f"{len(data.repaired) - 3} more rows were read with a change.")
+    notes += data.notes
     preset = Preset(
         name=wish,
         system=system,

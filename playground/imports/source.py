@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
+from playground.datasets import DataFileError
+from playground.datasets.decoding import decode, unpack
 from playground.imports.addresses import is_public
+from playground.imports.readers.card import PNG, card_in_png
 from playground.imports.result import PresetImportError
 from playground.presets.preset import MAX_BYTES
 
@@ -68,25 +71,28 @@ def read_source(given: str, *, allow_private: bool = False) -> SourceText:
 
 
 def decoded(content: bytes, *, source: str, name: str) -> SourceText:
-    """Bytes as text: UTF-8, or UTF-16 that says so by its first two bytes.
+    """Bytes as text in any encoding that can be told; of a picture, the character card in it.
 
     Raises:
-        PresetImportError: Too large, or in another encoding.
+        PresetImportError: Too large, or no text.
     """
+    if content.startswith(PNG):
+        card = card_in_png(content)
+        if card is None:
+            raise PresetImportError(
+                f"{source} is a picture without a character card in it; choose another file."
+            )
+        content = card
     if len(content) > MAX_BYTES:
         raise PresetImportError(f"{source} is larger than {MAX_BYTES // 1_000_000} MB; import a part of it.")
     try:
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            note = "It is in UTF-16 and was read as such."
-            return SourceText(content.decode("utf-16"), source, name, (note,))
-        return SourceText(content.decode(), source, name)
-    except UnicodeDecodeError as error:
-        start = content.rfind(b"\n", 0, error.start) + 1
-        line = content.count(b"\n", 0, error.start) + 1
-        raise PresetImportError(
-            f"{source} is not UTF-8 text (line {line}, byte {error.start - start + 1} of it); "
-            "save it as UTF-8 and try again."
-        ) from error
+        read = decode(unpack(content, source=source, limit=MAX_BYTES), source=source)
+    except DataFileError as error:
+        raise PresetImportError(str(error)) from error
+    # A mark of UTF-8 stays: a prompt file is kept byte for byte.
+    text = content.decode() if content.startswith(b"\xef\xbb\xbf") and not read.repaired else read.text
+    replaced = [f"Line {one.place}: {one.message}." for one in read.repaired[:5]]
+    return SourceText(text, source, name, (*read.notes, *replaced))
 
 
 def fetch(address: str, *, allow_private: bool = False) -> tuple[bytes, str]:

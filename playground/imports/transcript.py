@@ -6,6 +6,7 @@ byte; else verbatim.
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 
 from playground.errors import PlaygroundError
@@ -13,9 +14,11 @@ from playground.imports.result import Imported, PresetImportError, make_name, pr
 from playground.imports.urial import same_live
 from playground.presets.preset import MAX_EXAMPLES, Preset, PresetTemplate
 from playground.prompts.parse import Header, find_headers, parse_exact, split_turns
-from playground.prompts.templates import BUILT_IN
-from playground.types import Template
+from playground.prompts.render import TemplateRenderer
+from playground.prompts.templates import BUILT_IN, turn_parts
+from playground.types import Message, Template
 
+_VARIABLE = re.compile(r"\{\{?\s*[\w.]+\s*\}?\}")
 MAX_MESSAGES = 2 * MAX_EXAMPLES
 
 
@@ -41,6 +44,9 @@ def import_transcript(text: str, *, name: str) -> Imported:
         )
     notes: list[str] = []
     wish = make_name(name, notes)
+    opened = open_turn(text)
+    if opened is not None:
+        return _open(text, *opened, wish, notes)
     for template in BUILT_IN.values():
         preset = None if template.name == "raw" else _structured(wish, template, template.name, text)
         if preset:
@@ -65,6 +71,86 @@ def import_transcript(text: str, *, name: str) -> Imported:
         tuple(notes),
         normalised=Preset(name=wish, template=live, system=found.system, examples=beside),
     )
+
+
+def open_turn(text: str) -> tuple[str, str] | None:
+    """What stands in front of an open last turn, and its query; None where the last turn has an answer."""
+    headers = list(find_headers(text))
+    if len(headers) < 2 or headers[-1].is_user or not headers[-2].is_user or text[headers[-1].end :].strip():
+        return None
+    return text[: headers[-2].start], text[headers[-2].end : headers[-1].start]
+
+
+def _open(text: str, head: str, query: str, wish: str, notes: list[str]) -> Imported:
+    """The preset of a text that ends in an open turn: examples, and the open query as a question."""
+    if _VARIABLE.fullmatch(query.strip()):
+        notes.append(f"Its last turn is open, and {query.strip()} stands for the query.")
+    else:
+        notes.append("Its last turn is open: the query is suggested as a question.")
+    own = own_template(text) or _first_turn(text)
+    candidates = [(t, t.name) for t in BUILT_IN.values() if t.name != "raw" and text.endswith(_opening(t))]
+    ways: list[tuple[Template, str | PresetTemplate]] = [*candidates, (own, kept_template(own))]
+    for template, kept in ways:
+        for body in (head.removesuffix(template.separator), head):
+            preset = _structured(wish, template, kept, body, empty=True)
+            if preset is not None and _whole(preset, template, query, text):
+                notes.append("Examples and live turns are the text byte for byte.")
+                asked = _asked(query)
+                return Imported(
+                    preset.model_copy(update={"questions": asked}),
+                    "transcript",
+                    "structured",
+                    tuple(notes),
+                )
+    found = split_turns(head)
+    beside = preset_examples(tuple(e for e in found.examples if e.query and e.answer), notes)
+    notes.append(
+        "No template gives the transcript's exact bytes, so it is kept verbatim as the prefix; "
+        f"the {len(beside)} examples found are shown beside it."
+    )
+    live = kept_template(own)
+    update = {"questions": _asked(query)}
+    verbatim = Preset(name=wish, template=live, prefix=head.removesuffix(own.separator), examples=beside)
+    even = Preset(name=wish, template=live, system=found.system, examples=beside)
+    return Imported(
+        verbatim.model_copy(update=update),
+        "transcript",
+        "verbatim",
+        tuple(notes),
+        normalised=even.model_copy(update=update),
+    )
+
+
+def _asked(query: str) -> tuple[str, ...]:
+    """The open query as a question; none where it is empty, or a variable of another program."""
+    said = query.strip()
+    return (said,) if said and not _VARIABLE.fullmatch(said) else ()
+
+
+def _opening(template: Template) -> str:
+    """What stands right before an answer, without blanks behind it."""
+    return turn_parts(template).between.rstrip()
+
+
+def _whole(preset: Preset, template: Template, query: str, text: str) -> bool:
+    """Whether the preset and the open query are the whole text, but for white space at its end."""
+    renderer = TemplateRenderer(template, preset.system, preset.turn_examples())
+    return renderer.render([Message("user", query.strip())]).text.rstrip() == text.rstrip()
+
+
+def _first_turn(text: str) -> Template:
+    """The template of a text without a finished turn: its headers, and what stands around the query."""
+    *_, user, assistant = find_headers(text)
+    query = text[user.end : assistant.start]
+    before = query[: len(query) - len(query.lstrip())]
+    behind = query[len(query.rstrip()) :] if query.strip() else ""
+    ending = text[assistant.end :]
+    opening = _header(text, assistant) + ("\n" if "\n" in ending else "")
+    lead = "" if "\n" in ending else " "
+    head = text[: user.start]
+    around = head[len(head.rstrip()) :] if head.strip() else "\n"
+    turn = f"{_header(text, user)}{before}{{query}}{behind}{opening}{{answer}}\n"
+    return Template("custom", f"{{system}}{around}", turn, "\n" if not head.strip() else "", lead)
 
 
 def import_plain_text(text: str, *, name: str) -> Imported:
@@ -131,9 +217,12 @@ def _header(text: str, header: Header) -> str:
     return text[header.start : header.end]
 
 
-def _structured(name: str, template: Template, kept: str | PresetTemplate, text: str) -> Preset | None:
+def _structured(
+    name: str, template: Template, kept: str | PresetTemplate, text: str, *, empty: bool = False
+) -> Preset | None:
+    """The preset that renders to ``text``, or None; with ``empty`` it may have no example."""
     parsed = parse_exact(text, template)
-    if parsed is None or not parsed.examples or len(parsed.examples) > MAX_EXAMPLES:
+    if parsed is None or len(parsed.examples) > MAX_EXAMPLES or not (parsed.examples or empty):
         return None
     examples = preset_examples(parsed.examples, [])
     if not all(example.enabled for example in examples):

@@ -12,7 +12,7 @@ from playground.chat.assistant import preset_renderer
 from playground.errors import PresetError
 from playground.imports.result import Format, Imported, make_name, preset_examples
 from playground.presets.preset import MAX_EXAMPLES, Preset
-from playground.prompts.parse import Parsed, parse_exact
+from playground.prompts.parse import Parsed, find_headers, parse_exact
 from playground.prompts.templates import BUILT_IN
 from playground.types import Example, Message
 
@@ -24,6 +24,7 @@ HEADERS: dict[str, tuple[str, str]] = {
     "urial_v6": ("# User:", "# Assistant:"),
 }
 _ALONE = re.compile(r"^(# Query:|# User:|User:)[ \t\r]*$", re.MULTILINE)
+_INSTRUCTION = re.compile(r"\s*# Instructions?[ \t]*:?[ \t]*\n", re.IGNORECASE)
 _STARTS = re.compile(r"^(# Query:|# User:|User:)", re.MULTILINE)
 _DECODING = (
     "The file says nothing about decoding, which published runs set to temperature 0 and repetition penalty "
@@ -32,8 +33,16 @@ _DECODING = (
 
 
 def is_prompt_file(text: str) -> bool:
-    """Whether a text has headers of these files on lines of their own."""
-    return _ALONE.search(text) is not None
+    """Whether a text has headers of these files on lines of their own, or is one without examples."""
+    return _ALONE.search(text) is not None or is_without_examples(text)
+
+
+def is_without_examples(text: str) -> bool:
+    """Whether a text is an instruction alone (``inst_only``), which names the marks of its turns."""
+    heading = _INSTRUCTION.match(text)
+    if next(find_headers(text[heading.end() :] if heading else text), None) is not None:
+        return False
+    return heading is not None or ("# Query:" in text and "# Answer:" in text)
 
 
 def rendering_of(text: str) -> str:

@@ -111,6 +111,8 @@ def read_pair(path: Path) -> PairFile:
         ModelNotFoundError: It cannot be read, or says what it may not; the message names the key.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ModelNotFoundError(f"{path.name} is a folder, a pipe or a device and not a catalog file")
         if path.stat().st_size > _MAX_BYTES:
             raise ModelNotFoundError(f"{path.name} is too large for a catalog file")
         return PairFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -1,7 +1,8 @@
 """The presets at hand: the shipped gallery, read-only, and a person's own folder.
 
 A preset goes by its file name. Writes are atomic: a reader sees the old file or the new one, never half. A
-file is written only where its preset changed, and its comments are never dropped unasked.
+file is written only where its preset changed. Its comments are kept; those of removed parts are never
+dropped unasked.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import PresetError
+from playground.presets.files import read_regular
 from playground.presets.names import SAFE_NAME, check_name
 from playground.presets.preset import MAX_BYTES, Preset
 from playground.presets.watch import FolderWatch, LibraryStamp
-from playground.presets.yaml_text import Comment, comments
+from playground.presets.yaml_comments import keep_comments
+from playground.presets.yaml_text import Comment
 from playground.settings import Confinement
 
 
@@ -31,7 +34,7 @@ class PresetConflictError(PresetError):
 
 
 class PresetCommentsError(PresetError):
-    """The file has ``comments``, which saving over it would drop."""
+    """The file has ``comments`` on parts that the new preset does not have; saving would drop them."""
 
     def __init__(self, message: str, found: tuple[Comment, ...]) -> None:
         super().__init__(message)
@@ -118,7 +121,7 @@ class PresetLibrary:
         Args:
             preset: What to save, under its name.
             overwrite: Replace the preset of that name.
-            drop_comments: Replace a file that has comments, which a save cannot keep.
+            drop_comments: Replace a file of which comments would go with the parts that they belong to.
             expected: ``file_digest`` of the file as it was opened; a file that is another one now is not
                 replaced. Between people who share a folder over a network the check is as good as their
                 file system; what is read is the one whole file or the other in any case.
@@ -141,8 +144,10 @@ class PresetLibrary:
                     taken = f"There is a preset '{name}' already; save under another name or overwrite it."
                     if not overwrite:
                         raise PresetError(taken)
-                    if self._stays(target, preset, drop_comments=drop_comments, expected=expected):
+                    kept = self._replacing(target, preset, text, drop=drop_comments, expected=expected)
+                    if kept is None:
                         return target
+                    text = kept
                 try:
                     write_atomically(target, text, new=not overwrite)
                 except FileExistsError as error:
@@ -153,9 +158,14 @@ class PresetLibrary:
             raise PresetError(f"'{name}' was not saved: {error.strerror}. Nothing was changed.") from error
         return target
 
-    def _stays(self, target: Path, preset: Preset, *, drop_comments: bool, expected: str | None) -> bool:
-        """Whether the file says the same already; refuses where replacing it would lose something."""
-        content = target.read_bytes()
+    def _replacing(
+        self, target: Path, preset: Preset, text: str, *, drop: bool, expected: str | None
+    ) -> str | None:
+        """What the file is to hold, its comments included; None where it says the same already.
+
+        Refuses where replacing it would lose something that it was not told to drop.
+        """
+        content = read_regular(target, limit=MAX_BYTES)
         if expected is not None and _digest(content) != expected:
             raise PresetConflictError(
                 f"'{preset.name}' was changed by somebody else since it was opened; compare the two, then "
@@ -163,24 +173,29 @@ class PresetLibrary:
                 content.decode("utf-8-sig", "replace"),
             )
         try:
-            if Preset.from_yaml(content.decode("utf-8-sig")) == preset:
-                return True
-            lost = comments(content.decode("utf-8-sig"))
+            old = content.decode("utf-8-sig").replace("\r\n", "\n")
+            if Preset.from_yaml(old) == preset:
+                return None
+            text, lost = keep_comments(old, text)
+            if Preset.from_yaml(text) != preset:
+                raise PresetError("the comments change what the file says")
         except (PresetError, UnicodeDecodeError):
-            return False  # what cannot be read is replaced, since the person asked for it
-        if lost and not drop_comments:
+            return preset.to_yaml()  # what cannot be read is replaced, since the person asked for it
+        if lost and not drop:
             raise PresetCommentsError(
-                f"Saving would drop {said_comments(lost)} from {target.name}; "
-                "save under another name, or say that they may go.",
+                f"Saving would drop {said_comments(lost)} from {target.name}, because what they belong to is "
+                "removed; save under another name, or say that they may go.",
                 lost,
             )
-        return False
+        return text
 
-    def lost_comments(self, name: str) -> tuple[Comment, ...]:
-        """The comments of a person's own preset, which saving a changed one over it would drop."""
+    def lost_comments(self, preset: Preset) -> tuple[Comment, ...]:
+        """The comments of a person's own file that saving this preset over it would drop."""
         try:
-            return comments((self._own / f"{check_name(name)}.yaml").read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError, PresetError):
+            path = self._own / f"{check_name(preset.name)}.yaml"
+            old = read_regular(path, limit=MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
+            return keep_comments(old, preset.to_yaml())[1]
+        except (UnicodeDecodeError, PresetError):
             return ()
 
     def delete(self, name: str) -> None:
@@ -219,16 +234,10 @@ def read_preset(path: Path) -> Preset:
     Raises:
         PresetError: Missing, too large, not UTF-8 text, or no preset.
     """
+    content = read_regular(path, limit=MAX_BYTES)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise PresetError(
-                f"{path.name} has {size / 1e6:.1f} MB and a preset has at most {MAX_BYTES // 1_000_000} MB; "
-                "choose another file."
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise PresetError(f"The preset file {path} cannot be read: {error.strerror}.") from error
+        # Line breaks are read as text files have them.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise PresetError(
             f"{path.name} is not UTF-8 text (byte {error.start}); save it as UTF-8 and try again."
@@ -239,8 +248,8 @@ def read_preset(path: Path) -> Preset:
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, for ``save(expected=...)``; empty where it cannot be read."""
     try:
-        return _digest(path.read_bytes())
-    except OSError:
+        return _digest(read_regular(path, limit=MAX_BYTES))
+    except PresetError:
         return ""
 
 
@@ -303,6 +312,11 @@ def _entry(path: Path, digest: str, *, shipped: bool) -> PresetEntry:
         preset = read_preset(path)
     except PresetError as error:
         return PresetEntry(path.stem, path, shipped, error=str(error), digest=digest)
+    if path.stem.encode("utf-8", "replace").decode() != path.stem:
+        said = "its file's name is not UTF-8; rename it"
+        return PresetEntry(
+            path.stem.encode("utf-8", "replace").decode(), path, shipped, error=said, digest=digest
+        )
     return PresetEntry(
         name=path.stem,
         path=path,

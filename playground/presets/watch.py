@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from playground.errors import PresetError
+from playground.presets.files import read_regular
 from playground.presets.preset import MAX_BYTES
 
 RECENT_S = 3.0
@@ -71,7 +73,9 @@ class FolderWatch:
                 try:
                     status = path.stat()
                 except OSError:
-                    continue  # it went while the folder was read
+                    if path.is_symlink():  # it leads nowhere, or in a circle; the list names it
+                        found[path] = ((), "")
+                    continue  # else it was removed while the folder was read
                 mark = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
                 known = self._known.get(path)
                 if known and known[0] == mark and now - status.st_mtime > RECENT_S:
@@ -83,11 +87,9 @@ class FolderWatch:
 
 
 def _digest(path: Path, status: os.stat_result) -> str:
-    if not stat.S_ISREG(status.st_mode):
-        return ""
-    if status.st_size > MAX_BYTES:
+    if stat.S_ISREG(status.st_mode) and status.st_size > MAX_BYTES:
         return f"too large: {status.st_size}"
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_regular(path, limit=MAX_BYTES)).hexdigest()
+    except PresetError:
         return ""

@@ -15,11 +15,17 @@ from playground.prompts.render import TemplateRenderer
 from playground.prompts.templates import system_parts, turn_parts
 from playground.types import Example, Template
 
-_USER = "user|human|query|question|instruction|input|person|me|q|用户|提问|问题|问"
-_ASSISTANT = "assistant|answer|response|output|ai|bot|model|gpt|a|助手|回答|答"
+_USER = (
+    "user|human|query|question|instruction|input|person|me|q|customer|student"
+    "|用户|提问者|提问|问题|问|人类|学生|客户|顾客|我|用戶|使用者|提問|問題|問|ユーザー|質問|사용자|질문"
+)
+_ASSISTANT = (
+    "assistant|answer|response|output|ai|bot|model|gpt|a|agent|teacher|chatbot|chatgpt|claude"
+    "|助手|助理|回答|答案|答|机器人|人工智能|老师|客服|模型|機器人|アシスタント|어시스턴트|답변"
+)
 _HEADER = re.compile(
-    rf"^[ \t]*(?P<mark>#{{1,6}}[ \t]*|\*\*|<\|im_start\|>|\[)?(?P<role>{_USER}|{_ASSISTANT})(?:[ \t]*\d+)?"
-    r"(?P<end>\*\*|\])?[ \t]*(?P<colon>[::])?(?P<end2>\*\*|\])?(?P<rest>[^\n]*)$",
+    rf"^[ \t]*(?P<mark>#{{1,6}}[ \t]*|\*\*|<\|im_start\|>|\[|【)?(?P<role>{_USER}|{_ASSISTANT})(?:[ \t]*\d+)?"
+    r"(?P<end>\*\*|\]|】)?[ \t]*(?P<colon>[:：])?(?P<end2>\*\*|\]|】)?(?P<rest>[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _FENCE = re.compile(r'`{3,}|~{3,}|"""')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from playground.datafiles import DataFileError, parse_data
+from playground.datasets import NO_COLUMN, Columns, DataFileError, parse_data
 from playground.services.text_parts import MAX_FILES, TextParts
 from playground.studio.pick import ExampleRows
 
@@ -17,6 +17,9 @@ class DataShelf:
         self._lock = threading.Lock()
         self._parts = TextParts()
         self._files: OrderedDict[str, ExampleRows] = OrderedDict()
+        self._tables: dict[
+            str, tuple[str, str]
+        ] = {}  # name and text of those that can be read by other columns
 
     def add(self, file: str, text: str, *, name: str, last: bool) -> ExampleRows | None:
         """Take the next part of a file; its rows once the last one came.
@@ -30,8 +33,30 @@ class DataShelf:
         rows = ExampleRows(parse_data(whole, source=name))
         with self._lock:
             self._files[file] = rows
+            if len(rows.available) > 1:
+                self._tables[file] = name, whole
             while len(self._files) > MAX_FILES:
-                self._files.popitem(last=False)
+                gone, _ = self._files.popitem(last=False)
+                self._tables.pop(gone, None)
+        return rows
+
+    def choose_columns(self, file: str, *, query: str, answer: str) -> ExampleRows:
+        """The rows of a table, read by other columns; an empty answer column means none.
+
+        Raises:
+            DataFileError: It is not kept any more, or has no usable row by these columns.
+        """
+        with self._lock:
+            held = self._tables.get(file)
+        if held is None:
+            raise DataFileError("The file is not held any more; choose it again.")
+        name, text = held
+        rows = ExampleRows(
+            parse_data(text, source=name, columns=Columns(query=query, answer=answer or NO_COLUMN))
+        )
+        with self._lock:
+            if file in self._files:
+                self._files[file] = rows
         return rows
 
     def rows(self, file: str) -> ExampleRows:
@@ -51,3 +76,4 @@ class DataShelf:
         self._parts.close(file)
         with self._lock:
             self._files.pop(file, None)
+            self._tables.pop(file, None)

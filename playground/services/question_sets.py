@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.datafiles import parse_data
+from playground.datasets import parse_data
 from playground.errors import PlaygroundError
 from playground.experiments.assistants import ExperimentError
 from playground.experiments.questions import QuestionSet, pair_questions, read_questions
@@ -49,20 +49,22 @@ class QuestionSets:
         self._known: dict[str, tuple[tuple[int, int], OfferedSet]] = {}
 
     def get(self, name: str) -> QuestionSet:
-        """A set: a data file's path, or a pair's name, with ``:category+category`` behind it.
+        """A set: a data file's path, a data set on the Hub, or a pair's name; then ``:category+category``.
+
+        Columns and split stand behind a ``?``, as ``playground.datasets.source`` says.
 
         Raises:
             DataFileError: No such file or category, or nothing in it can be asked.
         """
         path, _, wanted = name.rpartition(":")
-        if not path or Path(name).exists() or re.fullmatch("[A-Za-z]", path):
+        if not path or Path(name).exists() or re.fullmatch("[A-Za-z]|hf", path) or "?" in wanted:
             path, wanted = name, ""
         if re.fullmatch(r"[\w.-]+", path) and not Path(path).exists():
             check = self._pairs().get(path)
             if check is not None:
                 path_set = pair_questions(check, name=path)
                 return path_set.only(wanted.split("+")) if wanted else path_set
-        read = read_questions(Path(path).expanduser())
+        read = read_questions(path)
         return read.only(wanted.split("+")) if wanted else read
 
     def offered(self) -> list[OfferedSet]:
@@ -83,6 +85,7 @@ class QuestionSets:
                 f"{name} is larger than {MAX_CHARACTERS // 1_000_000} MB; choose a part of it, or name its "
                 "path on the command line."
             )
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         parse_data(text, source=name)
         safe = Path(_NAME.sub("-", Path(name).name).strip("-.") or "questions")
         stem, suffix = safe.stem, safe.suffix
@@ -94,7 +97,7 @@ class QuestionSets:
                 if not path.exists():
                     write_atomically(path, text)
                     break
-                if path.read_text(encoding="utf-8", errors="surrogatepass") == text:
+                if path.read_text(encoding="utf-8", errors="replace") == text:
                     break
                 number += 1
         except OSError as error:

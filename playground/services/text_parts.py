@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from playground.datafiles import DataFileError
+from playground.datasets import DataFileError
 
 MAX_CHARACTERS = 100_000_000
 MAX_FILES = 4  # of all pages together; the one that was not added to for longest goes first

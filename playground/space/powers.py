@@ -97,6 +97,7 @@ CALLS: Mapping[str, str | None] = {
     "read_examples": None,
     "data_part": "uploads",
     "data_rows": "uploads",
+    "data_columns": "uploads",
     "data_take": "uploads",
     "data_close": "uploads",
     # tokens

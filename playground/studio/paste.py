@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from playground.datafiles import DataFile, DataFileError, Record, RowProblem, parse_data
+from playground.datasets import DataFile, DataFileError, Record, RowProblem, parse_data
 from playground.errors import PlaygroundError
 from playground.prompts.parse import Parsed, find_headers, parse_exact, split_turns
 from playground.prompts.templates import BUILT_IN
@@ -65,13 +65,19 @@ def readings(text: str, own: Template | None = None) -> tuple[Reading, ...]:
     if exact is not None:
         return (exact,)
     data = _data(text)
-    if data is not None and data.format != "lines":
+    if data is not None and data.format != "lines" and not _one_word(text, data):
         return (Reading("data", data.format, _system(data.records), _pairs(data.records), data.problems),)
     turns = _turns(text)
     several = data is not None and len(data.records) > 1
     lines = Reading("lines", "", "", _pairs(data.records)) if data is not None and several else None
     whole = Reading("whole", "", "", (Example(text.strip(), ""),))
     return tuple(reading for reading in (turns, lines, whole) if reading is not None)
+
+
+def _one_word(text: str, data: DataFile) -> bool:
+    """Whether a text is a table for its first line alone, such as "Instruction", which prose has too."""
+    table = not text.lstrip().startswith(("{", "["))
+    return table and len(data.available) == 1 and not any(line.startswith('"') for line in text.split("\n"))
 
 
 def _exact(text: str, own: Template | None) -> Reading | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from playground.datafiles import DataFile
+from playground.datasets import DataFile
 from playground.studio.paste import pairs
 from playground.types import Example
 
@@ -59,6 +59,10 @@ class ExampleRows:
     def __init__(self, data: DataFile) -> None:
         self.format = data.format
         self.problems = data.problems
+        self.repaired = data.repaired
+        self.notes = data.notes
+        self.columns = data.columns
+        self.available = data.available
         rows: list[Row] = []
         for record in data.records:
             examples = pairs(record)

@@ -90,10 +90,12 @@ def test_mistakes(run: Run, tmp_path: Path) -> None:
 def test_a_file_with_comments_is_not_replaced_unasked(run: Run, own: Path) -> None:
     run("import", str(FIXTURES / "rows/alpaca.json"), "--as", "mine")
     path = own / "mine.yaml"
-    path.write_text("# my own words\n" + path.read_text())
+    written = path.read_text().replace("examples:\n", "examples:\n  # my own words\n")
+    path.write_text("# on top\n" + written)
     again = ("import", str(FIXTURES / "rows/sharegpt.json"), "--as", "mine", "--overwrite")
-    assert "line 1 '# my own words'" in run(*again, code=1)
+    assert "'# my own words'" in run(*again, code=1)
     run(*again, "--drop-comments")
+    assert path.read_text().startswith("# on top\nschema: 2\n")
     assert "my own words" not in path.read_text()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hosts import PlainHost, questions
 
-from playground.datafiles import parse_data
+from playground.datasets import parse_data
 from playground.engines.fake import FakeEngine, FakeReply, FakeScript
 from playground.experiments.ablate import example_counts, leave_one_out
 from playground.experiments.assistants import AssistantSpec, ExperimentError

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from playground.datafiles import DataFileError
+from playground.datasets import DataFileError
 from playground.experiments.pair_cases import read_cases
 from playground.experiments.pair_scoring import (
     Expected,

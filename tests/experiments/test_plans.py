@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.datafiles import DataFileError
+from playground.datasets import DataFileError
 from playground.engines.base import Engine
 from playground.engines.fake import FakeEngine
 from playground.errors import PlaygroundError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hosts import PlainHost, questions
 
-from playground.datafiles import DataFileError, RowProblem
+from playground.datasets import DataFileError, RowProblem
 from playground.engines.base import Cancel, Engine, Scores
 from playground.engines.fake import FakeEngine, FakeReply, FakeScript
 from playground.errors import UnsupportedError

@@ -22,6 +22,7 @@ from playground.errors import PresetError
 from playground.exports.formats import FORMATS, export_preset
 from playground.imports.recognise import import_text
 from playground.presets.library import read_preset
+from playground.presets.modelfile import parse_modelfile, quote_value
 from playground.presets.preset import Preset, PresetExample, PresetSampling, PresetTemplate
 from playground.prompts.templates import BUILT_IN
 from playground.settings import Settings
@@ -103,7 +104,7 @@ def test_what_is_lost_is_said() -> None:
     assert "examples" in said["sillytavern"]
     assert "custom stopping strings" in said["webui-template"]
     assert "the prompt" in said["webui-sampler"]
-    assert "Ollama's documentation" in said["ollama"]
+    assert "does not replace the preset's system text" in said["ollama"]
     assert "repeat_penalty" in said["python"]
 
 
@@ -238,17 +239,43 @@ def test_the_command_is_one_shell_command(server: str) -> None:
     assert body["stop"] == ['\n"""', "\n# Query:", "The end"]
 
 
-def test_a_modelfile_for_ollama() -> None:
+def test_a_modelfile_is_read_back_by_the_rules_of_ollamas_parser() -> None:
     text = export_preset(FULL, "ollama").text
-    assert text.count('"""') == 2  # where the template begins and ends, whatever the prompt holds
-    template = text.split('"""')[1]
+    commands = parse_modelfile(text)
+    (template,) = [c.value for c in commands if c.name == "template"]
     assert template.startswith('You garden.\n\nIt\'s "spring".\n\n# Query:\n{{"\\"\\"\\""}}\nWhen?')
-    assert "{{ range $i, $m := .Messages }}" in template
     assert template.count("{{ end }}") == 2  # of the range, and of who speaks
-    for line in ("PARAMETER temperature 0.5", 'PARAMETER stop "\\n# Query:"', "PARAMETER num_predict 99"):
-        assert line in text.splitlines()
+    # A real line break: the parser knows no escapes.
+    assert [c.value for c in commands if c.key == "stop"] == ['\n"""', "\n# Query:", "The end"]
+    assert {c.key: c.value for c in commands if c.name == "parameter"}["num_predict"] == "99"
     marks = Preset(name="x", template=PresetTemplate(turn='"{query}{{x}}{answer}"'), system='"')
-    assert export_preset(marks, "ollama").text.count('"""') == 2
+    assert parse_modelfile(export_preset(marks, "ollama").text)[1].name == "template"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("<|im_end|>", "<|im_end|>"),
+        ("\n# Query:", '"\n# Query:"'),
+        (" x", '" x"'),
+        ("x ", '"x "'),
+        ('"', '"""'),
+        ('"""', '"' * 9),
+        ('a"b', 'a"b'),
+        ("a\\nb", "a\\nb"),
+        ('"x"\ny', '""""x"\ny"""'),
+        ("", '""'),
+        ("a\u3000b", None),
+    ],
+)
+def test_values_of_a_modelfile_are_quoted_so_that_they_are_read_back(value: str, written: str | None) -> None:
+    quoted = quote_value(value)
+    if written is None:
+        assert quoted is None
+        return
+    assert quoted is not None
+    assert parse_modelfile(f"FROM x\nPARAMETER stop {quoted}\nSYSTEM y")[1].value == value
+    assert quoted == written or value == '"'
 
 
 def test_an_unknown_format_lists_those_there_are() -> None:

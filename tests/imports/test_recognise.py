@@ -71,7 +71,7 @@ def test_sillytavern_context_and_whole() -> None:
         assert word in _notes(context)
     whole = _one("tools/sillytavern_master.json")
     assert whole.kind == "structured"
-    assert whole.preset.system == "You help {{user}} in the garden."
+    assert whole.preset.system == "You help User in the garden."
     assert whole.preset.sampling.repetition_penalty == 1.1
     assert whole.preset.sampling.max_tokens == 300
     prompt = "<|setting|>S<|end|><|user|>q<|end|><|helper|>a<|end|><|user|>r<|end|><|helper|>"
@@ -212,7 +212,7 @@ def test_prose_stands_in_front_of_the_conversation() -> None:
         ("a: 1\nb: 2\n", "x.yaml", ["YAML of no known kind"]),
         ('{"a": 1}', "x.json", ["no column for the question"]),
         ("temperature: warm\ntop_p: 1\n", "x.yaml", ["'temperature' is 'warm'"]),
-        ("temperature: -5\ntop_p: 1\n", "x.yaml", ["temperature"]),
+        ("temperature: -5\ntop_p: 1\n", "x.yaml", ["temperature", "no sampler"]),
         ('{"x": {"instPre": "{query}", "instSuf": ""}}', "x", ["holds {query}"]),
         (
             '{"input_sequence": "a", "output_sequence": "b", "wrap": true, "input_suffix": 3}',

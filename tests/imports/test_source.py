@@ -256,10 +256,18 @@ def test_files_and_encodings(tmp_path: Path) -> None:
     path.write_bytes("中".encode("utf-16"))
     assert read_source(str(path)).text == "中"
     assert "UTF-16" in read_source(str(path)).notes[0]
-    with pytest.raises(PresetImportError, match="line 2, byte 3"):
-        decoded(b"ab\ncd\xe9", source="x", name="x")
-    with pytest.raises(PresetImportError, match="not UTF-8"):
+    western = decoded(b"ab\ncd\xe9 and more words", source="x", name="x")
+    assert western.text == "ab\ncd\xe9 and more words"
+    assert "not UTF-8; it was read as" in western.notes[0]
+    with pytest.raises(PresetImportError, match="not UTF-16 text"):
         decoded(b"\xff\xfea", source="x", name="x")
+    mended = decoded("ab\nc\xe9".encode() + b"\xe9\n", source="x", name="x")
+    assert (mended.text, mended.notes) == (
+        "ab\nc\xe9\ufffd\n",
+        ("Line 2: 1 of its characters could not be decoded and became U+FFFD.",),
+    )
+    with pytest.raises(PresetImportError, match="not text"):
+        decoded(b"\0\1\xff\xfe\0\1\2\3", source="x", name="x")
     with pytest.raises(PresetImportError, match="cannot be read"):
         read_source(str(tmp_path / "missing"))
     with pytest.raises(PresetImportError, match="cannot be read"):

@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
                 200, {"id": name, "sha": head, "private": repository.private, "tags": [], "siblings": []}
             )
         if what == "tree":
-            folder = "/".join(rest[2:]) + "/"
+            folder = "/".join([*rest[2:], ""]) if rest[2:] else ""
             found = [
                 {"type": "file", "path": path, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
                 for path, content in repository.files.items()

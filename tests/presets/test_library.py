@@ -127,18 +127,24 @@ def test_a_file_that_says_the_same_already_is_not_written(library: PresetLibrary
     assert path.stat() == before
 
 
-def test_comments_are_named_before_they_are_dropped(library: PresetLibrary, tmp_path: Path) -> None:
+def test_comments_survive_a_save_and_those_of_removed_parts_are_named(
+    library: PresetLibrary, tmp_path: Path
+) -> None:
     path = tmp_path / "own" / "mine.yaml"
     path.parent.mkdir()
-    path.write_text("name: mine\nsystem: x # my reason\n", encoding="utf-8")
-    with pytest.raises(PresetCommentsError, match=r"a comment \(line 2 '# my reason'\) from mine") as caught:
-        library.save(Preset(name="mine", system="y"), overwrite=True)
+    path.write_text("# top\nname: mine\nsystem: x # my reason\n# end\n", encoding="utf-8")
+    library.save(Preset(name="mine", system="y"), overwrite=True)
+    assert path.read_text() == "# top\nschema: 2\nname: mine\nsystem: y  # my reason\n# end\n"
+    gone = Preset(name="mine", title="t")
+    with pytest.raises(PresetCommentsError, match=r"a comment \(line 4 '# my reason'\) from mine") as caught:
+        library.save(gone, overwrite=True)
     assert [c.text for c in caught.value.comments] == ["# my reason"]
     assert "my reason" in path.read_text()
-    assert [c.line for c in library.lost_comments("mine")] == [2]
-    library.save(Preset(name="mine", system="y"), overwrite=True, drop_comments=True)
-    assert library.load("mine").system == "y"
-    assert library.lost_comments("mine") == ()
+    assert [c.line for c in library.lost_comments(gone)] == [4]
+    assert library.lost_comments(Preset(name="mine", system="z")) == ()
+    library.save(gone, overwrite=True, drop_comments=True)
+    assert library.load("mine").title == "t"
+    assert path.read_text() == "# top\nschema: 2\nname: mine\ntitle: t\n# end\n"
 
 
 def test_what_somebody_else_changed_is_not_overwritten(library: PresetLibrary) -> None:

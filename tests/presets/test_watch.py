@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from playground.presets import watch
 from playground.presets.library import PresetLibrary
 from playground.presets.preset import Preset
 
@@ -55,13 +56,16 @@ def test_files_that_cannot_have_changed_are_not_read_again(
         os.utime(library.save(Preset(name=f"p{i}")), (1, 1))
     before = library.stamp()
     read: list[Path] = []
-    monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self) or b"")
+    monkeypatch.setattr(watch, "read_regular", lambda path, limit: read.append(path) or b"")
     assert library.stamp().token == before.token
     assert read == []
+    os.utime(library.save(Preset(name="new")), (2, 2))
+    library.stamp()
+    assert [path.name for path in read] == ["new.yaml"]
 
 
 def test_what_is_out_of_reach_is_no_error(library: PresetLibrary, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "folder.yaml").mkdir()
     (tmp_path / "own" / "gone.yaml").symlink_to(tmp_path / "nowhere")
-    assert list(library.stamp().digests.values()) == [""]
+    assert library.stamp().digests == {tmp_path / "own" / name: "" for name in ("folder.yaml", "gone.yaml")}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from playground.datafiles import DataFileError, parse_data
+from playground.datasets import Columns, DataFileError, parse_data
 from playground.prompts.render import TemplateRenderer
 from playground.prompts.templates import BUILT_IN
 from playground.services.data_shelf import MAX_FILES, DataShelf
@@ -145,3 +145,24 @@ def test_fifty_thousand_rows_are_searched_at_once() -> None:
     assert len(rows.rows) == 50_000
     assert [row.id for row in rows.find(Wanted(search="49999"))] == [49_999]
     assert len(rows.find(Wanted(search="birds", sort="shortest", max_answer=300))) == 50_000
+
+
+def test_a_table_is_read_again_by_other_columns() -> None:
+    shelf = DataShelf()
+    shelf.add("f", "question,gloss,answer\na,b,c\n", name="x.csv", last=True)
+    assert shelf.choose_columns("f", query="gloss", answer="question").rows[0].example == Example("b", "a")
+    assert shelf.rows("f").columns == Columns(query="gloss", answer="question")
+    assert shelf.choose_columns("f", query="question", answer="").rows[0].example == Example("a", "")
+    with pytest.raises(DataFileError, match="no column 'none'"):
+        shelf.choose_columns("f", query="none", answer="")
+    assert shelf.rows("f").rows[0].example == Example("a", "")
+    shelf.close("f")
+    with pytest.raises(DataFileError, match="not held any more"):
+        shelf.choose_columns("f", query="question", answer="")
+
+
+def test_prose_that_starts_with_the_name_of_a_column_is_no_table() -> None:
+    kinds = [reading.kind for reading in readings("Instruction\nBe kind.\nBe brief.")]
+    assert "data" not in kinds
+    (reading,) = readings('question\n"What is\nice?"\n')
+    assert (reading.kind, reading.examples) == ("data", (Example("What is\nice?", ""),))

@@ -223,6 +223,31 @@ def test_a_pasted_text_is_split_into_examples(tab: Tab) -> None:
     assert queries(page) == ["Why?\nHow?"]
 
 
+def test_the_columns_of_a_file_are_seen_and_changed(tab: Tab) -> None:
+    page = tab.page
+    table = "question;gloss;answer\nWhat is ice?;cold;Frozen water.\nWhat is dew?;wet;Drops.\n"
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="From a file…").click()
+    content = table.encode("utf-16")  # with its mark
+    chooser.value.set_files({"name": "table.csv", "mimeType": "text/csv", "buffer": content})
+    page.wait_for_selector(".pick-rows li")
+    assert page.locator(".pick-notes li").all_text_contents() == [
+        "Its columns are separated by semicolons.",
+        "Columns: query from 'question', answer from 'answer'; not read: gloss.",
+    ]
+    assert page.get_by_label("Query column").input_value() == "question"
+    page.locator(".pick-rows li", has_text="Frozen water.").wait_for()
+    page.get_by_label("Answer column").select_option("gloss")
+    page.locator(".pick-rows li", has_text="cold").wait_for()
+    page.get_by_label("Answer column").select_option("none")
+    page.locator(".pick-facts", has_text="0 with an answer").wait_for()
+    page.get_by_label("Query column").select_option("answer")
+    page.locator(".pick-rows li", has_text="Drops.").click()
+    page.get_by_role("button", name="Add 1 example").click()
+    page.locator(".dialog").wait_for(state="detached")
+    assert queries(page) == [*QUERIES, "Drops."]
+
+
 def test_examples_are_chosen_from_a_file(tab: Tab) -> None:
     page = tab.page
     rows: list[dict[str, str]] = [
@@ -236,8 +261,8 @@ def test_examples_are_chosen_from_a_file(tab: Tab) -> None:
             page.get_by_role("button", name="From a file…").click()
         chooser.value.set_files({"name": "rows.jsonl", "mimeType": "text/plain", "buffer": content})
 
-    choose(b"\xff\xfe\x00")
-    page.locator(".notice.error", has_text="rows.jsonl is not UTF-8 text").wait_for()
+    choose(b"caf\xe9")
+    page.locator(".notice.error", has_text="rows.jsonl is not UTF-8 or UTF-16 text").wait_for()
     choose(data.encode())
     page.wait_for_selector(".pick-rows li")
     assert page.locator(".pick-facts").inner_text() == "Alpaca · 400 queries · 400 with an answer"

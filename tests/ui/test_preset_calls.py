@@ -45,8 +45,8 @@ def sent(content: bytes) -> str:
     ("body", "said"),
     [
         (
-            {"data": sent(b"caf\xe9"), "name": "latin.txt"},
-            "latin.txt is not UTF-8 text (line 1, byte 4 of it)",
+            {"data": sent(b"\0\1\2caf\xe9"), "name": "program.bin"},
+            "program.bin is not text (byte 6)",
         ),
         ({"data": sent(b""), "name": "none.txt"}, "none.txt is empty"),
         ({"data": "***", "name": "cut.txt"}, "cut.txt did not arrive whole"),
@@ -100,17 +100,17 @@ def test_a_save_tells_what_is_in_its_way(ask: Ask, tmp_path: Path) -> None:
     assert saved["digest"] == file_digest(path)
     token = saved["folder"]
     assert ask("preset_folder", token=token) == {"value": None}
-    path.write_text("name: mine\nsystem: theirs\n# ours\n")
+    path.write_text("name: mine\n# on the notes\nnotes: x\nsystem: theirs  # ours\n")
     listed = ask("preset_folder", token=token)["presets"]
     assert isinstance(listed, list)
     assert next(one for one in listed if one["name"] == "mine")["digest"] == file_digest(path)
     body: dict[str, object] = {"draft": {"name": "mine", "system": "2"}, "overwrite": True}
     assert "somebody else" in str(ask("save_preset", **body, expected=saved["digest"])["conflict"])
-    assert ask("save_preset", **body, expected=file_digest(path)) == {"comments": [[3, "# ours"]]}
+    assert ask("save_preset", **body, expected=file_digest(path)) == {"comments": [[2, "# on the notes"]]}
     assert "theirs" in path.read_text()
     kept = ask("save_preset", **body, expected=file_digest(path), drop_comments=True)
     assert kept["digest"] == file_digest(path)
-    assert Preset.from_yaml(path.read_text()).system == "2"
+    assert path.read_text() == "schema: 2\nname: mine\nsystem: '2'  # ours\n"
 
 
 def test_a_conflict_offers_both_where_no_part_clashes(ask: Ask, tmp_path: Path) -> None:

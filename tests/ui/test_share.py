@@ -208,25 +208,28 @@ def test_a_preset_that_somebody_else_changed(here: Tab, preset_server: PresetSer
     preset_server.own("team-two").unlink()
 
 
-def test_comments_are_named_before_a_save_drops_them(here: Tab, preset_server: PresetServer) -> None:
+def test_comments_survive_a_save_and_those_of_removed_parts_are_named(
+    here: Tab, preset_server: PresetServer
+) -> None:
     page = here.page
     text = "# for the <b>team</b>\nname: noted\nsystem: One. # why\n"
     path = shared(preset_server, "noted", text)
     open_own(page, "noted")
     page.fill("#draft-system", "Two.")
     page.click("[data-action=save]")
-    page.locator(".comments li").nth(1).wait_for()
-    assert page.locator(".comments li").all_text_contents() == [
-        "Line 1 # for the <b>team</b>",
-        "Line 3 # why",
-    ]
+    page.locator(".notice").get_by_text("Saved").wait_for()
+    assert path.read_text() == "# for the <b>team</b>\nschema: 2\nname: noted\nsystem: Two.  # why\n"
+    page.fill("#draft-system", "")
+    page.click("[data-action=save]")
+    page.locator(".comments li").first.wait_for()
+    assert page.locator(".comments li").all_text_contents() == ["Line 4 # why"]
     page.keyboard.press("Escape")
-    assert path.read_text() == text
+    assert "Two." in path.read_text()
     assert page.locator(".unsaved").is_visible()
     page.click("[data-action=save]")
-    page.get_by_role("button", name="Save without them").click()
-    page.locator(".notice").get_by_text("Saved").wait_for()
-    assert read_preset(path).system == "Two."
+    page.get_by_role("button", name="Save without").click()
+    page.locator(".unsaved").wait_for(state="hidden")
+    assert path.read_text() == "# for the <b>team</b>\nschema: 2\nname: noted\n"
     path.unlink()
 
 

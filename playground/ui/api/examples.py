@@ -11,7 +11,7 @@ from playground.errors import PresetError
 from playground.presets.preset import Preset
 from playground.services.data_shelf import DataShelf
 from playground.studio.paste import Reading, readings
-from playground.studio.pick import Row, Sort, Wanted
+from playground.studio.pick import ExampleRows, Row, Sort, Wanted
 from playground.types import Example
 from playground.ui.api.binding import Call
 from playground.ui.wire_format import Incoming
@@ -65,6 +65,13 @@ class TakeIn(FileIn):
     rows: Annotated[tuple[int, ...], Field(max_length=MAX_TAKEN)]
 
 
+class ColumnsIn(FileIn):
+    """Which columns of a table are queries and answers; an empty answer column means none."""
+
+    query: Annotated[str, Field(min_length=1, max_length=1_000)]
+    answer: Annotated[str, Field(max_length=1_000)] = ""
+
+
 class ExampleCalls:
     """Where examples come from."""
 
@@ -76,6 +83,7 @@ class ExampleCalls:
         return [
             Call.of("read_examples", PasteIn, self.read_examples),
             Call.of("data_part", FilePartIn, self.data_part),
+            Call.of("data_columns", ColumnsIn, self.data_columns),
             Call.of("data_rows", RowsIn, self.data_rows),
             Call.of("data_take", TakeIn, self.data_take),
             Call.of("data_close", FileIn, self.data_close),
@@ -92,15 +100,11 @@ class ExampleCalls:
     def data_part(self, query: FilePartIn) -> object:
         """None until the last part came; then what the file holds."""
         rows = self._shelf.add(query.file, query.text, name=query.name, last=query.last)
-        if rows is None:
-            return None
-        return {
-            "format": rows.format,
-            "rows": len(rows.rows),
-            "answered": rows.answered,
-            "n_problems": len(rows.problems),
-            "problems": [[problem.place, problem.message] for problem in rows.problems[:SHOWN_PROBLEMS]],
-        }
+        return None if rows is None else _file_json(rows)
+
+    def data_columns(self, query: ColumnsIn) -> object:
+        """What the file holds when it is read by other columns."""
+        return _file_json(self._shelf.choose_columns(query.file, query=query.query, answer=query.answer))
 
     def data_rows(self, query: RowsIn) -> object:
         """How many rows are wanted, and a page of them."""
@@ -125,6 +129,20 @@ class ExampleCalls:
         """Forget a file."""
         self._shelf.close(query.file)
         return None
+
+
+def _file_json(rows: ExampleRows) -> dict[str, object]:
+    changed = [f"Row {one.place}: {one.message}." for one in rows.repaired[:SHOWN_PROBLEMS]]
+    return {
+        "format": rows.format,
+        "rows": len(rows.rows),
+        "answered": rows.answered,
+        "n_problems": len(rows.problems),
+        "problems": [[problem.place, problem.message] for problem in rows.problems[:SHOWN_PROBLEMS]],
+        "notes": [*rows.notes, *changed],
+        "columns": dict(rows.columns.items()),
+        "available": list(rows.available),
+    }
 
 
 def _reading_json(reading: Reading) -> dict[str, object]:

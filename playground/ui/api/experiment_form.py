@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from playground.datafiles import DataFileError
+from playground.datasets import DataFileError
 from playground.experiments.ablate import Axis, Order
 from playground.experiments.assistants import RetrievedBy
 from playground.experiments.candidates import CandidateOptions

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from playground.datafiles import parse_data
+from playground.datasets import parse_data
 from playground.experiments.shift import ContextShift, ShiftReport
 from playground.experiments.shift_report import csv_text, figures, summarise
 from playground.presets.preset import Preset

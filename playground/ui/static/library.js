@@ -129,7 +129,7 @@ function keep(change, options) {
   });
 }
 
-/** Ask whether comments of the file may go, which a save cannot keep. */
+/** Ask whether comments of the file may be deleted, whose parts are removed. */
 function mayDrop(name, comments) {
   return ask({
     title: t('preset.comments.title', { n: comments.length }),

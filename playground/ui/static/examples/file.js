@@ -1,5 +1,6 @@
 // Examples out of a data file: searched, filtered and sorted in Python, shown a page at a time.
 
+import { decoderOf } from '../decoding.js';
 import { ask, complain } from '../dialogs.js';
 import { debounce, fill, h, iconButton } from '../dom.js';
 import { count, t } from '../text.js';
@@ -36,9 +37,22 @@ export async function openFile(file, onDone) {
   const sent = send(file, id, (part) => (progress.value = part), () => open).then(
     async (held) => {
       if (!open) return;
-      fill(facts, factsOf(held));
-      fill(stage, facts, problemsOf(held), view.element);
-      await view.start(held);
+      const show = async (found) => {
+        view.chosen.clear();
+        view.onChosen();
+        fill(facts, factsOf(found));
+        const columns = columnsOf(found, async (query, answer) => {
+          try {
+            await show(await call('data_columns', { file: id, query, answer }));
+            stage.querySelector('#pick-column-query').focus();
+          } catch (error) {
+            complain(error);
+          }
+        });
+        fill(stage, facts, notesOf(found), columns, problemsOf(found), view.element);
+        await view.start(found);
+      };
+      await show(held);
     },
     (error) => {
       if (open) stage.closest('dialog').close();
@@ -54,7 +68,7 @@ export async function openFile(file, onDone) {
 
 /** Send a file in parts that are whole characters; what it holds. */
 async function send(file, id, progressed, wanted) {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decoder = decoderOf(await file.slice(0, 2).arrayBuffer());
   for (let at = 0; ; at += PART_BYTES) {
     const bytes = await file.slice(at, at + PART_BYTES).arrayBuffer();
     const last = at + PART_BYTES >= file.size;
@@ -73,6 +87,37 @@ async function send(file, id, progressed, wanted) {
 
 function factsOf({ format, rows, answered }) {
   return [t(`pick.format.${format}`), t('pick.rows', { n: rows }), t('pick.answered', { n: answered })].join(' · ');
+}
+
+/** How the file was read: encoding, separator, columns. */
+function notesOf({ notes }) {
+  if (!notes.length) return null;
+  return h(
+    'ul.pick-notes.muted',
+    {},
+    notes.map((note) => h('li', {}, note)),
+  );
+}
+
+/** Of a table, which columns are query and answer; `onChange(query, answer)` reads it again with others. */
+function columnsOf({ available, columns }, onChange) {
+  if (available.length < 2) return null;
+  const select = (role, none) => {
+    const options = [...(none ? [['', t('pick.column.none')]] : []), ...available.map((name) => [name, name])];
+    return h(
+      'select',
+      { id: `pick-column-${role}`, onchange: () => onChange(query.value, answer.value) },
+      options.map(([value, text]) => h('option', { value, selected: value === columns[role] }, text)),
+    );
+  };
+  const query = select('query', false);
+  const answer = select('answer', true);
+  return h(
+    'div.pick-filters',
+    {},
+    h('label.pick-limit', { for: query.id }, t('pick.column.query'), query),
+    h('label.pick-limit', { for: answer.id }, t('pick.column.answer'), answer),
+  );
 }
 
 function problemsOf({ n_problems: bad, problems }) {
@@ -145,6 +190,7 @@ function rowsView(file) {
 
   async function begin(held) {
     answered.checked = held.answered > 0;
+    start = 0;
     await draw();
     search.focus();
   }

@@ -1,5 +1,6 @@
 // A file of questions on its way to the server, in parts that are whole characters.
 
+import { decoderOf } from '../decoding.js';
 import { t } from '../text.js';
 import { call } from '../wire.js';
 
@@ -8,7 +9,7 @@ const PART_BYTES = 2_000_000;
 /** Send a file; the question set that it is in the list. */
 export async function sendFile(file) {
   const id = `q${crypto.getRandomValues(new Uint32Array(2)).join('')}`;
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decoder = decoderOf(await file.slice(0, 2).arrayBuffer());
   for (let at = 0; ; at += PART_BYTES) {
     const bytes = await file.slice(at, at + PART_BYTES).arrayBuffer();
     const last = at + PART_BYTES >= file.size;

@@ -4,6 +4,7 @@ import { complain } from '../dialogs.js';
 import { fill, h } from '../dom.js';
 import { lineChart, percent } from '../chart.js';
 import { newId } from '../conversation.js';
+import { decoderOf } from '../decoding.js';
 import { download, offerPictures } from '../picture.js';
 import { seconds, t } from '../text.js';
 import { call } from '../wire.js';
@@ -32,8 +33,17 @@ export function studyView(asked) {
     if (one) await run(one).catch(complain);
   });
 
+  async function textOf(one) {
+    const bytes = await one.arrayBuffer();
+    try {
+      return decoderOf(bytes.slice(0, 2)).decode(bytes);
+    } catch {
+      throw new Error(t('pick.not_text', { name: one.name }));
+    }
+  }
+
   async function run(one) {
-    const { questions, problems: rows } = await call('shift_questions', { text: await one.text(), source: one.name });
+    const { questions, problems: rows } = await call('shift_questions', { text: await textOf(one), source: one.name });
     if (!questions.length) throw new Error(t('study.empty', { name: one.name }));
     study = newId();
     stopped = false;

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.datafiles import DataFileError, Record, parse_data, read_data
+from playground.datasets import DataFileError, Record, parse_data, read_data
 
 ALPACA = [
     {"instruction": "Add.", "input": "1 2", "output": "3"},
@@ -52,7 +52,7 @@ SHAREGPT = {
             "comparison",
             Record("1", 1, ("q",), ("a",)),
         ),
-        ('question,answer\n"a, b","x\ny"\n', "columns", Record("3", 3, ("a, b",), ("x\ny",))),
+        ('question,answer\n"a, b","x\ny"\n', "columns", Record("2", 2, ("a, b",), ("x\ny",))),
         ('{"prompt": "q", "completion": "a"}\n', "columns", Record("1", 1, ("q",), ("a",))),
         ("Why?\n\n  How? \n", "lines", Record("1", 1, ("Why?",))),
     ],
@@ -90,11 +90,11 @@ def test_a_csv_row_of_another_width_is_named() -> None:
         ("", "empty"),
         (" \n ", "empty"),
         ("[1, 2]", "row 1"),
-        ("[{]", "JSON list"),
+        ("[{]", "not JSON"),
         ("[]", "no usable row"),
-        ('{"conversations": [{"from": "robot", "value": "x"}]}', "no role"),
-        ('{"conversations": 3}', "no list"),
-        ("[" * 100_000, "JSON list"),
+        ('{"conversations": [{"from": "robot", "value": "x"}]}', "not a known role"),
+        ('{"conversations": 3}', "not a list"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_files_without_a_usable_row(text: str, word: str) -> None:
@@ -106,8 +106,18 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataFileError, match="cannot be read"):
         read_data(tmp_path / "missing.json")
     (tmp_path / "x").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataFileError, match="UTF-8"):
+    with pytest.raises(DataFileError, match="nothing else"):
         read_data(tmp_path / "x")
+    (tmp_path / "x").write_bytes(b"\x00\x01\x02\xff\xfe" * 20)
+    with pytest.raises(DataFileError, match="not text"):
+        read_data(tmp_path / "x")
+    (tmp_path / "x").write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(DataFileError, match="save it as CSV"):
+        read_data(tmp_path / "x")
+    with pytest.raises(DataFileError, match="folder"):
+        read_data(tmp_path)
+    with pytest.raises(DataFileError, match="device"):
+        read_data(Path("/dev/zero"))
 
 
 @given(st.text(max_size=300))
