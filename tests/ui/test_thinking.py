@@ -10,6 +10,7 @@ import pytest
 
 from playground.ui.page_files import page_path
 from tests.ui.conftest import Server, Tab, fake_home, free_port, serve
+from tests.ui.test_keys import check
 
 THINKER = "pair: thinker\ntitle: Thinker\ninstruct: {gguf: instruct.gguf}\n"
 
@@ -82,3 +83,18 @@ def test_what_is_adapted_to_the_template_is_shown(thinking: Tab) -> None:
     thinking.ask("ponder this")
     page.get_by_role("tab", name="Chat").click()
     assert "messages adapted" in thinking.figures("B")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_thinking_options_and_notes_can_be_read_by_everybody(thinking: Tab, theme: str) -> None:
+    page = thinking.page
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.select_option("#preset-B", "@draft")
+    page.select_option("#option-B-enable_thinking", "false")
+    thinking.ask("ponder this")
+    page.locator("[data-side=B] details.thinking summary").click()
+    check(thinking, "thinking")
+    page.get_by_role("tab", name="Prompt").click()
+    page.fill("#message", "hi")
+    page.locator("[data-side=B] .prompt-notes").wait_for()
+    check(thinking, "notes")
