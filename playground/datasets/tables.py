@@ -24,6 +24,10 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?;*,*', re.IGNORECASE)
 _LOOKED_AT = 200
 """How many rows decide whether a text without a known header is a table."""
 _LONGEST_NAME = 60
+_LONGEST_HEADER = 20_000
+"""A longer first line is no header."""
+_MOST_SIGNS = 20
+"""Signs of a header that are tried as its separator, beside the common ones."""
 _NO_DELIMITER = "\x1f"
 """Separates nothing in a table of one column, whose cells may then hold any other separator."""
 _RULE = re.compile(r"\|?(\s*:?-{3,}:?\s*\|)+\s*(:?-{3,}:?\s*)?")
@@ -60,7 +64,7 @@ def find_table(lines: Sequence[str], columns: Columns = BY_NAME) -> Table | None
     """
     csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))  # of the whole process; it only grows
     start = next((i for i, line in enumerate(lines) if line.strip()), None)
-    if start is None:
+    if start is None or len(lines[start]) > _LONGEST_HEADER:
         return None
     stated = _SEP_LINE.fullmatch(lines[start].rstrip("\r\n"))
     if stated and start + 1 < len(lines):
@@ -92,7 +96,7 @@ def rows(lines: Sequence[str], table: Table) -> Iterator[tuple[int, dict[str, st
 def _delimiters(header: str) -> tuple[str, ...]:
     """Common separators, then every other sign of the header line."""
     signs = dict.fromkeys(c for c in header if not (c.isalnum() or c in " _-\"'.\r\n" or c in COMMON))
-    return (*COMMON, *signs)
+    return (*COMMON, *islice(signs, _MOST_SIGNS))
 
 
 def _headed(lines: Sequence[str], start: int, delimiters: Sequence[str], columns: Columns) -> Table | None:

@@ -30,6 +30,7 @@ COMMANDS = frozenset(
 )
 _WORD = re.compile(r"[A-Za-z]+(?=[ \t])")
 _PARAMETER = re.compile(r"[ \t]*([A-Za-z0-9_]+)[ \t]")
+_BREAK = re.compile(r"[\r\n]|\Z")
 _ROLE = re.compile(r"[ \t]*(system|user|assistant)[ \t]")
 
 
@@ -92,21 +93,33 @@ def quote_value(value: str) -> str | None:
 
 
 def _line_end(text: str, at: int) -> int:
-    found = re.compile(r"[\r\n]|\Z").search(text, at)
+    found = _BREAK.search(text, at)
     return found.start() if found else len(text)
 
 
 def _value(text: str, at: int, line: int) -> tuple[str, int]:
-    """The value that starts here, and where it ends."""
-    start = at
-    while True:
-        end = _line_end(text, at)
-        whole = _unquoted("".join(c for c in text[start:end] if is_kept(c)).strip())
-        if whole is not None:
-            return whole, end
-        if end >= len(text):
-            raise PresetError(f"The value on line {line} of the Modelfile has no closing quotation mark.")
-        at = end + 1
+    """The value that starts here, and where it ends.
+
+    Later lines are only looked at by their ends, so that a long value is read once.
+    """
+    start, end = at, _line_end(text, at)
+    first = _shown(text[start:end])
+    whole = _unquoted(first)
+    if whole is not None:
+        return whole, end
+    mark = '"""' if first.startswith('"""') else '"'
+    while end < len(text):
+        begin, end = end + 1, _line_end(text, end + 1)
+        if _shown(text[begin:end]).endswith(mark):
+            found = _unquoted(_shown(text[start:end]))
+            if found is not None:
+                return found, end
+    raise PresetError(f"The value on line {line} of the Modelfile has no closing quotation mark.")
+
+
+def _shown(text: str) -> str:
+    """What Ollama keeps of a text, without white space around it."""
+    return (text if text.isascii() and text.isprintable() else "".join(filter(is_kept, text))).strip()
 
 
 def _unquoted(text: str) -> str | None:

@@ -269,6 +269,15 @@ LARGE = {
     "yaml quotes": 'name: "' + "\\n" * 900_000 + '"\nsystem: x',
     "macros": '{"story_string": "' + "{{#if a}}" * 200_000 + '"}',
     "chat marks": "<|im_start|>user\n" * 100_000 + "<|im_start|>assistant\nx",
+    "mistral": "[INST] " * 280_000,
+    "go template": "FROM x\nTEMPLATE " + "{{ if .Prompt }}" * 100_000,
+    "modelfile quotes": 'FROM x\nSYSTEM """' + "x\n" * 900_000,
+    "story": '{"actions": ["' + "{{[INPUT]}}" * 150_000 + '"], "prompt": "x"}',
+    "card": '{"name": "x", "description": "' + "{{user}}" * 200_000 + '", "personality": "", "scenario": ""}',
+    "variables": "{{x}} " * 300_000,
+    "open turns": "Q: a\nA:\n" * 200_000,
+    "separators": "question" + ";" * 1_900_000 + "\n",
+    "signs": "".join(map(chr, range(0x2000, 0x9000))) * 20,
     "one long line": "x" * 1_999_999,
 }
 

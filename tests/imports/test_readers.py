@@ -500,6 +500,19 @@ def test_a_log_of_mistral() -> None:
     assert prompt(preset, "hi").endswith("[INST] hi [/INST]")
 
 
+def test_text_around_a_log_is_kept_and_prose_about_marks_is_no_log() -> None:
+    text = "Notes first.\n<|im_start|>user\nWhat is ice?<|im_end|>\n<|im_start|>assistant\nWater.<|im_end|>\n"
+    imported = only(text)
+    assert (imported.kind, imported.preset.prefix) == ("verbatim", text)
+    assert imported.normalised is not None
+    assert imported.normalised.system == "Notes first."
+    prose = only("Write [INST] before and [/INST] behind what the user says.\n")
+    assert (prose.format, prose.preset.system) == (
+        "text",
+        "Write [INST] before and [/INST] behind what the user says.",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "examples", "question", "live"),
     [

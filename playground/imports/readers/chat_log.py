@@ -73,6 +73,7 @@ _FORMATS: tuple[_Format, ...] = (
     _headed("zephyr", "<|@|>\n", "</s>\n", start="<s>"),
     _headed("command-r", "<|START_OF_TURN_TOKEN|><|@_TOKEN|>", "<|END_OF_TURN_TOKEN|>", start="<BOS_TOKEN>"),
 )
+_MISTRAL_START = re.compile(r"\s*(?:<s>)?\s*\[INST\]")
 _MISTRAL = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?:</s>|(?=<s>|\[INST\])|\Z)", re.DOTALL)
 
 
@@ -86,7 +87,10 @@ class _Message:
 
 def is_log(given: Given) -> bool:
     """Whether a text has the marks of a chat format around at least one message."""
-    return given.value is None and (_format_of(given.text) is not None or "[/INST]" in given.text)
+    if given.value is not None:
+        return False
+    mistral = _MISTRAL_START.match(given.text) and "[/INST]" in given.text
+    return _format_of(given.text) is not None or bool(mistral)
 
 
 def read_log(given: Given) -> tuple[Imported, ...]:
@@ -101,6 +105,8 @@ def read_log(given: Given) -> tuple[Imported, ...]:
         notes.append(f"'{format_.start}' is left out: the engine writes it where the model wants it.")
     messages = _messages(text, format_)
     system, examples, questions, head = _sorted(text, messages, notes)
+    if before := text[: messages[0].start].strip():
+        system = f"{before}\n\n{system}" if system else before
     name = make_name(given.name, notes)
     built_in = BUILT_IN.get(format_.template.name)
     template = format_.template.name if built_in is not None else kept_template(format_.template)
