@@ -74,7 +74,8 @@ def _go_text(text: str) -> str:
 
     Characters that Ollama's parser drops are written as escapes of a Go string.
     """
-    pieces = re.split(r'(\{\{|"{2,}|"$|^"|"(?=\n))', text)
+    # A brace at the end would become part of the action that follows; one before an escape likewise.
+    pieces = re.split(r'(\{\{|\{(?=$|[^\t\n\r -~])|"{2,}|"$|^"|"(?=\n)|\{(?="))', text)
     written = []
     for i, piece in enumerate(pieces):
         if i % 2:

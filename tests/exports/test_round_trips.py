@@ -116,6 +116,17 @@ def test_any_preset_comes_back_from_a_modelfile(
     assert prompts(imported.preset) == prompts(preset)
 
 
+@pytest.mark.parametrize("answer", ["{\x1f", "{", '{"', "a{\u200b{", "{{"])
+def test_a_brace_does_not_become_part_of_the_action_behind_it(answer: str) -> None:
+    preset = Preset(
+        name="x",
+        template=PresetTemplate(turn="Q{query}:{answer}."),
+        examples=(PresetExample(query="a{", answer=answer),),
+    )
+    imported, _ = back(preset, "ollama")
+    assert prompts(imported.preset) == prompts(preset)
+
+
 @given(TEXT | MARK)
 def test_a_quoted_value_is_read_back_as_it_was(value: str) -> None:
     quoted = quote_value(value)
