@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 DISTRIBUTION = "icl-playground"
-Extra = Literal["torch", "server", "keyring", "mcp", "experiments"]
+Extra = Literal["torch", "server", "keyring", "mcp", "experiments", "data"]
 
 
 def is_installed(module: str) -> bool:

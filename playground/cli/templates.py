@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.app import models_app, one_line, print_json, reported
+from playground.extras import install_command
 
 if TYPE_CHECKING:
     from playground.studio.chat_template_check import Reference, TemplateCheck
@@ -41,7 +42,7 @@ def templates_check(
         if reference is None:
             typer.echo(
                 "transformers is not installed, so texts are not compared; "
-                "install it with: pip install 'icl-playground[torch]'",
+                f"install it with: {install_command('torch')}",
                 err=True,
             )
         results: list[TemplateCheck] = []

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playground.datasets.records import DataFileError
+from playground.extras import install_command
 
-INSTALL = "pip install 'icl-playground[data]'"
 MAX_ROWS = 2_000_000
 _BATCH = 2_000
 
@@ -22,7 +22,9 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, object]]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise DataFileError(f"{path.name} is a Parquet file, which needs pyarrow: {INSTALL}.") from error
+        raise DataFileError(
+            f"{path.name} is a Parquet file, which needs pyarrow; install it with: {install_command('data')}"
+        ) from error
     place = 0
     try:
         with parquet.ParquetFile(path) as file:

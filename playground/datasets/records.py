@@ -72,7 +72,7 @@ class Columns:
                 yield one.name, name
 
 
-NO_COLUMN = "-"
+NO_COLUMN = "\0"
 """In place of a column's name: none, even where one would be found by its name."""
 BY_NAME = Columns()
 """No column was named by the user: columns are found by their names."""

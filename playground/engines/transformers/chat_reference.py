@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from playground.errors import EngineMissingError, TemplateError
+from playground.extras import install_command
 
 
 def reference_text(
@@ -26,7 +27,7 @@ def reference_text(
         from transformers.utils.chat_template_utils import render_jinja_template
     except ImportError as error:
         raise EngineMissingError(
-            "transformers is not installed; install it with: pip install 'icl-playground[torch]'"
+            f"transformers is not installed; install it with: {install_command('torch')}"
         ) from error
     try:
         rendered, _ = render_jinja_template(
