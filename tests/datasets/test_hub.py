@@ -64,7 +64,7 @@ def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path, cut: int) -> Non
 def test_without_pyarrow_the_error_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet_bytes(tmp_path, ROWS)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataFileError, match=r"pip install 'icl-playground\[data\]'"):
+    with pytest.raises(DataFileError, match=r"install -e '\.\[data\]'"):
         read_data(tmp_path / "made.parquet")
 
 
