@@ -67,7 +67,7 @@ check: $(VENV)/.test-installed ## style, format, types, security lint, layers an
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml playground
-	$(BIN)/pytest -q tests/test_layers.py
+	$(BIN)/pytest -q tests/test_layers.py tests/test_docs.py
 
 # Known holes in what is installed, from the advisories of the Python Package Index. It needs the network, and fails
 # without: a step of its own, so that `make check` means the same everywhere.
