@@ -22,6 +22,10 @@ help: ## list the targets
 run: $(VENV)/.installed ## install what is missing, then start the page (the default; ARGS=... for playground serve)
 	$(BIN)/playground serve $(ARGS)
 
+.PHONY: dev
+dev: $(VENV)/.test-installed ## the page for development: a saved file restarts the server, and the tab reloads (ARGS=--port N)
+	$(BIN)/python tests/dev_server.py $(ARGS)
+
 install: $(VENV)/.installed ## create .venv with what running needs (WHEELS= names ready builds of llama-cpp-python)
 
 INSTALL := $(PYTHON) -m playground.install --venv $(VENV) --quiet-end $(if $(WHEELS),--wheels '$(WHEELS)')
