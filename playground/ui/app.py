@@ -5,6 +5,7 @@ Launch comes first; models load behind status chips. Nothing here renders a prom
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import webbrowser
@@ -208,7 +209,9 @@ def launch(
         pass
     finally:
         runs.stop_all()
-        # Else the server waits for every open stream, and Gradio five seconds for the server.
+        # Else the server waits for every open stream, and Gradio five seconds for it. uvicorn then logs
+        # a traceback for the lifespan that it leaves out, which is no news to a person who pressed Ctrl+C.
         if app.server is not None:
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             app.server.force_exit = True
         app.close(verbose=False)

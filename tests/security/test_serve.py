@@ -118,6 +118,8 @@ def test_ctrl_c_ends_the_server_in_the_middle_of_an_answer(tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         assert process.wait(30) in (0, 130)
         assert time.monotonic() - began < END_S
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
         with contextlib.suppress(Exception):
             job.cancel()
 
