@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from playground.errors import ModelNotFoundError
-from playground.models.catalog_file import ModelFile, PairFile, read_pair
+from playground.models.catalog_file import Architecture, ModelFile, PairFile, read_pair
 from playground.models.kind import ModelKind as ModelKind
 from playground.models.kind import judge_name
 from playground.models.places import HubReference, cached_repository, find_gguf, find_transformers
 from playground.models.places import repository_folder as _folder_of
 from playground.settings import Confinement
-from playground.types import SamplingParams
+from playground.types import OptionValue, SamplingParams
 
 EngineName = Literal["llama.cpp", "transformers", "server"]
 
@@ -63,6 +63,10 @@ class ModelEntry:
         parameters: Roughly, 0 where unknown. context: tokens that it was trained for, 0 where unknown.
         sampling: How published work decoded it, and ``sampling_source`` whose work.
         tried: Whether it was downloaded and run with this program.
+        architecture: ``dense``, ``hybrid``, or empty where unknown.
+        historic: Whether a newer pair replaces it. suggested: Whether it is the suggested first download.
+        evidence: Where the facts of the entry come from.
+        template_options: Named arguments of its chat template that hold unless others are given.
         listed_in: The catalog file that lists it; None for one that was named by its path.
     """
 
@@ -85,6 +89,11 @@ class ModelEntry:
     tried: bool = True
     listed_in: Path | None = None
     pair_title: str = ""
+    architecture: Architecture = ""
+    historic: bool = False
+    suggested: bool = False
+    evidence: tuple[str, ...] = ()
+    template_options: tuple[tuple[str, OptionValue], ...] = ()
 
     @property
     def present(self) -> bool:
@@ -139,8 +148,12 @@ class Catalog:
         self._parsed: dict[Path, tuple[tuple[int, int], PairFile]] = {}
 
     def entries(self) -> list[ModelEntry]:
-        """Every model of every readable pair file: what needs no download, then the rest by size."""
-        return sorted(self._read()[0].values(), key=lambda entry: (entry.hub is not None, entry.parameters))
+        """Every model of every readable pair file, in the order in which lists show them.
+
+        First what needs no download; then the suggested first download, the current pairs by size, and the
+        historic ones by size.
+        """
+        return sorted(self._read()[0].values(), key=_place_in_list)
 
     def problems(self) -> list[CatalogProblem]:
         """The catalog files that were passed over."""
@@ -234,7 +247,16 @@ class Catalog:
             tried=pair.tried,
             listed_in=path,
             pair_title=pair.title or pair.pair,
+            architecture=pair.architecture,
+            historic=pair.historic,
+            suggested=pair.suggested,
+            evidence=pair.evidence,
+            template_options=tuple(file.template_options.items()),
         )
+
+
+def _place_in_list(entry: ModelEntry) -> tuple[bool, bool, bool, int]:
+    return entry.hub is not None, entry.historic, not entry.suggested, entry.parameters
 
 
 def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:

@@ -199,22 +199,26 @@ function pairCard(act) {
   return card;
 }
 
-function factsOf({ parameters, context, languages, license, gated, tried }) {
+function factsOf({ parameters, context, languages, license, gated, tried, architecture, historic, suggested, evidence }) {
   const named = languages.map((code) => languageNames.of(code) ?? code);
   const spoken = named.length > 3 ? t('models.languages', { n: named.length }) : named.join(', ');
   const parts = [
+    suggested && h('span.suggested', { title: t('models.suggested.hint') }, t('models.suggested')),
+    historic && h('span.historic', { title: t('models.historic.hint') }, t('models.historic')),
     parameters > 0 && t('models.parameters', { n: parameters >= 1e9 ? parameters / 1e9 : parameters / 1e6, unit: parameters >= 1e9 ? 'B' : 'M' }),
+    architecture && t(`models.architecture.${architecture}`),
     context > 0 && t('models.context', { n: context }),
     spoken && h('span', { title: named.join(', ') }, spoken),
     license && (gated ? t('models.license_gated', { license }) : license),
-    !tried && h('span.untried', { title: t('models.untried.hint') }, t('models.untried')),
+    !tried && h('span.untried', { title: [t('models.untried.hint'), ...evidence].join('\n') }, t('models.untried')),
   ].filter(Boolean);
   return parts.flatMap((part, i) => (i ? [' · ', part] : [part]));
 }
 
 function textOf(pair) {
   const ofModels = pair.models.flatMap((one) => [one.id, one.title, one.repository, one.quantization, one.path]);
-  return [pair.title, pair.description, pair.license, ...pair.languages.map((code) => languageNames.of(code) ?? code), count(pair.context), ...ofModels]
+  const marks = [pair.historic && t('models.historic'), pair.suggested && t('models.suggested'), pair.architecture && t(`models.architecture.${pair.architecture}`)].filter(Boolean);
+  return [pair.title, pair.description, pair.license, ...marks, ...pair.languages.map((code) => languageNames.of(code) ?? code), count(pair.context), ...ofModels]
     .join(' ')
     .toLowerCase();
 }
