@@ -7,7 +7,7 @@ finds the model, so that one switch moves a pair between engines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -67,6 +67,7 @@ class ModelEntry:
         historic: Whether a newer pair replaces it. suggested: Whether it is the suggested first download.
         evidence: Where the facts of the entry come from.
         template_options: Named arguments of its chat template that hold unless others are given.
+        former: Names that it had before it was renamed.
         listed_in: The catalog file that lists it; None for one that was named by its path.
     """
 
@@ -94,6 +95,7 @@ class ModelEntry:
     suggested: bool = False
     evidence: tuple[str, ...] = ()
     template_options: tuple[tuple[str, OptionValue], ...] = ()
+    former: tuple[str, ...] = ()
 
     @property
     def present(self) -> bool:
@@ -160,7 +162,7 @@ class Catalog:
         return self._read()[1]
 
     def get(self, name: str) -> ModelEntry:
-        """The model of that name or path.
+        """The model of that name or path; a name that a model had before it was renamed finds it too.
 
         A path is a model of its own: ``kind`` is read from the file's name, as ``kind.judge_name`` does.
 
@@ -168,8 +170,9 @@ class Catalog:
             ModelNotFoundError: Nothing goes by that name; the message lists what there is.
         """
         entries, problems = self._read()
-        if name in entries:
-            return entries[name]
+        renamed = _renamed(entries, name)
+        if renamed is not None:
+            return renamed
         if not self._confined.paths:
             raise ModelNotFoundError(
                 f"There is no model '{name[:80]}' here. Use one of: {', '.join(entries) or 'none'}."
@@ -187,6 +190,11 @@ class Catalog:
             f"There is no model '{name}'. Use one of: {known}, or the path of a .gguf file or of a "
             f"transformers folder; 'playground models list' shows those that can be downloaded.{aside}"
         )
+
+    def current_name(self, name: str) -> str:
+        """What a model is called now; ``name`` itself where nothing in the catalog is or was called so."""
+        entry = _renamed(self._read()[0], name)
+        return entry.id if entry is not None else name
 
     def _read(self) -> tuple[dict[str, ModelEntry], list[CatalogProblem]]:
         entries: dict[str, ModelEntry] = {}
@@ -252,7 +260,15 @@ class Catalog:
             suggested=pair.suggested,
             evidence=pair.evidence,
             template_options=tuple(file.template_options.items()),
+            former=file.former,
         )
+
+
+def _renamed(entries: Mapping[str, ModelEntry], name: str) -> ModelEntry | None:
+    """The model that is called so, or else was."""
+    if name in entries:
+        return entries[name]
+    return next((entry for entry in entries.values() if name in entry.former), None)
 
 
 def _place_in_list(entry: ModelEntry) -> tuple[bool, bool, bool, int]:

@@ -71,6 +71,7 @@ class ModelFile(_Strict):
     Attributes:
         template_options: Named arguments of the model's chat template, such as ``enable_thinking``, that hold
             unless a preset or a side says otherwise. An option that the template does not read is ignored.
+        former: Names that the model had before it was renamed (``PAIR/base``); they still find it.
     """
 
     title: str = ""
@@ -83,6 +84,7 @@ class ModelFile(_Strict):
     n_ctx: Annotated[int, Field(ge=64)] | None = None
     sampling: PublishedSampling | None = None
     template_options: Annotated[dict[_OptionName, OptionValue], Field(max_length=50)] = {}
+    former: Annotated[tuple[str, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _lies_somewhere(self) -> Self:

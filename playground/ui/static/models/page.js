@@ -91,7 +91,7 @@ export function mount(section) {
     }
     const lists = { here: [], away: [] };
     for (const pair of pairs) {
-      if (!cards.has(pair.pair)) cards.set(pair.pair, pairCard(act));
+      if (!cards.has(pair.pair)) cards.set(pair.pair, pairCard(act, refresh));
       const card = cards.get(pair.pair);
       card.draw(pair);
       lists[pair.models.some(({ present }) => present) ? 'here' : 'away'].push(card.element);
@@ -104,7 +104,7 @@ export function mount(section) {
     const keys = downloads.map(({ key }) => key);
     for (const key of [...others.keys()]) if (!keys.includes(key)) others.delete(key);
     for (const download of downloads) {
-      if (!others.has(download.key)) others.set(download.key, modelRow(act));
+      if (!others.has(download.key)) others.set(download.key, modelRow(act, refresh));
       others.get(download.key).draw({ id: download.key, title: download.title, unlisted: true, download });
     }
     arrange(groups[0].list, keys.map((key) => others.get(key).element));
@@ -170,7 +170,7 @@ function arrange(list, elements) {
   });
 }
 
-function pairCard(act) {
+function pairCard(act, look) {
   const title = h('h3');
   const facts = h('p.muted.pair-facts');
   const description = h('p.pair-description');
@@ -189,7 +189,7 @@ function pairCard(act) {
     const ids = pair.models.map(({ id }) => id);
     for (const id of [...rows.keys()]) if (!ids.includes(id)) rows.delete(id);
     for (const model of pair.models) {
-      if (!rows.has(model.id)) rows.set(model.id, modelRow(act));
+      if (!rows.has(model.id)) rows.set(model.id, modelRow(act, look));
       rows.get(model.id).draw(model);
     }
     arrange(list, ids.map((id) => rows.get(id).element));
