@@ -1,4 +1,4 @@
-"""``models pull|info|add|remove|verify``: models from the Hub and from this machine's disk."""
+"""``models pull|info|add|rename|remove|verify``: models from the Hub and from this machine's disk."""
 
 from __future__ import annotations
 
@@ -268,6 +268,19 @@ def _print_found(shelf: ModelShelf, as_json: bool) -> None:
     )
     if not found:
         typer.echo("No other program's models were found.", err=True)
+
+
+@models_app.command("rename")
+def models_rename(
+    name: Annotated[str, typer.Argument(help="A model of your catalog.")],
+    new: Annotated[
+        str, typer.Argument(help="Its new name: PAIR, or PAIR/base; none changes the title.")
+    ] = "",
+    title: Annotated[str, typer.Option(help="How it is shown.")] = "",
+) -> None:
+    """Give a model of your catalog another name or title. Its former name still finds it."""
+    with reported():
+        typer.echo(_shelf().rename(name, new, title))
 
 
 @models_app.command("remove")

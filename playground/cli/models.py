@@ -54,6 +54,9 @@ def models_list(
                     "context": e.context or None,
                     "gated": e.gated,
                     "tried": e.tried,
+                    "architecture": e.architecture,
+                    "historic": e.historic,
+                    "suggested": e.suggested,
                     "repository": e.hub.repository if e.hub else None,
                 }
                 for e in entries
@@ -73,11 +76,13 @@ def models_list(
 
 def _file(entry: ModelEntry) -> str:
     """The name of its file, and what is to be known of it before it is downloaded."""
-    if entry.present:
-        return entry.path.name
-    notes = ["pull it"] if entry.hub is not None else ["missing"]
-    notes += ["gated"] if entry.hub is not None and entry.hub.gated else []
-    return f"{entry.path.name} ({', '.join(notes if entry.tried else [*notes, 'not tried yet'])})"
+    notes = ["suggested first download"] if entry.suggested and not entry.present else []
+    notes += ["historic"] if entry.historic else []
+    if not entry.present:
+        notes += ["pull it"] if entry.hub is not None else ["missing"]
+        notes += ["gated"] if entry.hub is not None and entry.hub.gated else []
+        notes += [] if entry.tried else ["not tried yet"]
+    return f"{entry.path.name} ({', '.join(notes)})" if notes else entry.path.name
 
 
 def _facts(model: str) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,14 +144,17 @@ def _print_one(report: ShiftReport) -> None:
         typer.echo("The contexts cut the answer into other tokens; only ratios are comparable.", err=True)
     for context in report.contexts:
         typer.echo(_summary(context), err=True)
+    _explain_higher(report.contexts)
 
 
 def _print_summary(reports: list[ShiftReport]) -> None:
     from playground.experiments.shift import ContextShift, fade, most_shifted
 
+    wholes = []
     for i, context in enumerate(reports[0].contexts):
         merged = [report.contexts[i] for report in reports]
         whole = ContextShift(context.name, tuple(p for c in merged for p in c.positions))
+        wholes.append(whole)
         typer.echo(_summary(whole))
         curve = " ".join(f"{share:.0%}" for share in fade(merged))
         typer.echo(f"  shifted along the answer, in tenths: {curve}")
@@ -158,6 +162,21 @@ def _print_summary(reports: list[ShiftReport]) -> None:
             f"{one_line(repr(text))} {n}/{seen}" for text, n, seen in most_shifted(merged, top=10)
         )
         typer.echo(f"  most shifted: {often or 'none'}")
+    _explain_higher(wholes)
+
+
+def _explain_higher(contexts: Sequence[ContextShift]) -> None:
+    """Say why a preset shifts more tokens than the bare question, which comes first, where one does."""
+    bare, *behind = contexts
+    for context in behind:
+        if context.ratio("shifted") > bare.ratio("shifted"):
+            typer.echo(
+                f"Behind {context.name} more tokens are shifted than after the bare question. The answer "
+                "measured is the aligned model's; examples with another opening, layout or closing make the "
+                "base model expect that style. Try a preset in the style of the answer (bundled pair: "
+                "same-style).",
+                err=True,
+            )
 
 
 def _summary(context: ContextShift) -> str:

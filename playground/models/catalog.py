@@ -7,19 +7,19 @@ finds the model, so that one switch moves a pair between engines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from playground.errors import ModelNotFoundError
-from playground.models.catalog_file import ModelFile, PairFile, read_pair
+from playground.models.catalog_file import Architecture, ModelFile, PairFile, read_pair
 from playground.models.kind import ModelKind as ModelKind
 from playground.models.kind import judge_name
 from playground.models.places import HubReference, cached_repository, find_gguf, find_transformers
 from playground.models.places import repository_folder as _folder_of
 from playground.settings import Confinement
-from playground.types import SamplingParams
+from playground.types import OptionValue, SamplingParams
 
 EngineName = Literal["llama.cpp", "transformers", "server"]
 
@@ -63,6 +63,11 @@ class ModelEntry:
         parameters: Roughly, 0 where unknown. context: tokens that it was trained for, 0 where unknown.
         sampling: How published work decoded it, and ``sampling_source`` whose work.
         tried: Whether it was downloaded and run with this program.
+        architecture: ``dense``, ``hybrid``, or empty where unknown.
+        historic: Whether a newer pair replaces it. suggested: Whether it is the suggested first download.
+        evidence: Where the facts of the entry come from.
+        template_options: Named arguments of its chat template that hold unless others are given.
+        former: Names that it had before it was renamed.
         listed_in: The catalog file that lists it; None for one that was named by its path.
     """
 
@@ -85,6 +90,12 @@ class ModelEntry:
     tried: bool = True
     listed_in: Path | None = None
     pair_title: str = ""
+    architecture: Architecture = ""
+    historic: bool = False
+    suggested: bool = False
+    evidence: tuple[str, ...] = ()
+    template_options: tuple[tuple[str, OptionValue], ...] = ()
+    former: tuple[str, ...] = ()
 
     @property
     def present(self) -> bool:
@@ -139,15 +150,19 @@ class Catalog:
         self._parsed: dict[Path, tuple[tuple[int, int], PairFile]] = {}
 
     def entries(self) -> list[ModelEntry]:
-        """Every model of every readable pair file: what needs no download, then the rest by size."""
-        return sorted(self._read()[0].values(), key=lambda entry: (entry.hub is not None, entry.parameters))
+        """Every model of every readable pair file, in the order in which lists show them.
+
+        First what needs no download; then the suggested first download, the current pairs by size, and the
+        historic ones by size.
+        """
+        return sorted(self._read()[0].values(), key=_place_in_list)
 
     def problems(self) -> list[CatalogProblem]:
         """The catalog files that were passed over."""
         return self._read()[1]
 
     def get(self, name: str) -> ModelEntry:
-        """The model of that name or path.
+        """The model of that name or path; a name that a model had before it was renamed finds it too.
 
         A path is a model of its own: ``kind`` is read from the file's name, as ``kind.judge_name`` does.
 
@@ -155,8 +170,9 @@ class Catalog:
             ModelNotFoundError: Nothing goes by that name; the message lists what there is.
         """
         entries, problems = self._read()
-        if name in entries:
-            return entries[name]
+        renamed = _renamed(entries, name)
+        if renamed is not None:
+            return renamed
         if not self._confined.paths:
             raise ModelNotFoundError(
                 f"There is no model '{name[:80]}' here. Use one of: {', '.join(entries) or 'none'}."
@@ -174,6 +190,11 @@ class Catalog:
             f"There is no model '{name}'. Use one of: {known}, or the path of a .gguf file or of a "
             f"transformers folder; 'playground models list' shows those that can be downloaded.{aside}"
         )
+
+    def current_name(self, name: str) -> str:
+        """What a model is called now; ``name`` itself where nothing in the catalog is or was called so."""
+        entry = _renamed(self._read()[0], name)
+        return entry.id if entry is not None else name
 
     def _read(self) -> tuple[dict[str, ModelEntry], list[CatalogProblem]]:
         entries: dict[str, ModelEntry] = {}
@@ -234,7 +255,24 @@ class Catalog:
             tried=pair.tried,
             listed_in=path,
             pair_title=pair.title or pair.pair,
+            architecture=pair.architecture,
+            historic=pair.historic,
+            suggested=pair.suggested,
+            evidence=pair.evidence,
+            template_options=tuple(file.template_options.items()),
+            former=file.former,
         )
+
+
+def _renamed(entries: Mapping[str, ModelEntry], name: str) -> ModelEntry | None:
+    """The model that is called so, or else was."""
+    if name in entries:
+        return entries[name]
+    return next((entry for entry in entries.values() if name in entry.former), None)
+
+
+def _place_in_list(entry: ModelEntry) -> tuple[bool, bool, bool, int]:
+    return entry.hub is not None, entry.historic, not entry.suggested, entry.parameters
 
 
 def _named_by_path(name: str, path: Path, engine: EngineName) -> ModelEntry:

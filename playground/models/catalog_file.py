@@ -9,12 +9,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from playground.errors import ModelNotFoundError
-from playground.types import SamplingParams
+from playground.types import OptionValue, SamplingParams
 
 _MAX_BYTES = 100_000
 PAIR_NAME = r"^\w[\w.+\-]{0,60}$"
 _Repository = Annotated[str, Field(pattern=r"^[\w][\w.\-]*/[\w][\w.\-]*$", max_length=200)]
 _FileName = Annotated[str, Field(pattern=r"^(\w[\w.+\-]*/)*\w[\w.+\-]*$", max_length=300)]
+
+
+_OptionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,60}$")]
+Architecture = Literal["", "dense", "hybrid"]
 
 
 class _Strict(BaseModel):
@@ -62,7 +66,13 @@ class PublishedSampling(_Strict):
 
 
 class ModelFile(_Strict):
-    """One model of a pair: where each engine finds it."""
+    """One model of a pair: where each engine finds it.
+
+    Attributes:
+        template_options: Named arguments of the model's chat template, such as ``enable_thinking``, that hold
+            unless a preset or a side says otherwise. An option that the template does not read is ignored.
+        former: Names that the model had before it was renamed (``PAIR/base``); they still find it.
+    """
 
     title: str = ""
     gguf: Annotated[str, Field(min_length=1)] | GgufOnHub | None = None
@@ -73,6 +83,8 @@ class ModelFile(_Strict):
     gated: bool = False
     n_ctx: Annotated[int, Field(ge=64)] | None = None
     sampling: PublishedSampling | None = None
+    template_options: Annotated[dict[_OptionName, OptionValue], Field(max_length=50)] = {}
+    former: Annotated[tuple[str, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _lies_somewhere(self) -> Self:
@@ -88,6 +100,10 @@ class PairFile(_Strict):
         parameters: Of each model, roughly, where it is known.
         context: Tokens that the models were trained for.
         tried: Whether its files were downloaded and run with this program.
+        architecture: ``hybrid`` where recurrent layers stand among attention layers; empty where unknown.
+        historic: Whether a newer pair of its size replaces it; kept for results that name it.
+        suggested: Whether it is the suggested first download.
+        evidence: Where the facts of the entry come from, one source a line.
     """
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = 1
@@ -99,6 +115,10 @@ class PairFile(_Strict):
     parameters: Annotated[int, Field(ge=0)] = 0
     context: Annotated[int, Field(ge=0)] = 0
     tried: bool = True
+    architecture: Architecture = ""
+    historic: bool = False
+    suggested: bool = False
+    evidence: tuple[str, ...] = ()
     default_preset: str = "friendly"
     base: ModelFile | None = None
     instruct: ModelFile | None = None

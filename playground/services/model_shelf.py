@@ -5,10 +5,12 @@ Holds the catalog, the queue of downloads and the reader of files, and wires the
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from playground.engines.spec import EngineSpec
 from playground.errors import DownloadError, ModelNotFoundError, PlaygroundError
@@ -17,7 +19,8 @@ from playground.models.catalog_file import GgufOnHub
 from playground.models.fetch import KnownFile, checksum, read_manifest
 from playground.models.found import FoundModel, find_models
 from playground.models.kind import KindVerdict, ModelFacts, Pairing, judge_name, suggest_partners
-from playground.models.own import change_kind, pair_name, remove_entry, write_entry
+from playground.models.naming import Naming, naming_of
+from playground.models.own import change_kind, remove_entry, rename_entry, write_entry
 from playground.models.places import HubReference, repository_folder, shards
 from playground.services.load_settings import LoadSettingsStore
 from playground.services.memory_plan import MemoryPlanner
@@ -119,12 +122,12 @@ class ModelShelf:
             return self._add_repository(source, pair, kind, file, revision, replace)
         inspected = self.inspector.inspect(path)
         chosen = kind or inspected.verdict.kind
-        name = pair or pair_name(path.resolve().name)
+        name, titles = _named(pair, self.naming(path.resolve().name, inspected.facts.own_name))
         model = self._free_name(name, chosen, replace)
         if path.is_dir():
-            write_entry(self._settings.models_dir, name, chosen, transformers=str(path.absolute()))
+            write_entry(self._settings.models_dir, name, chosen, transformers=str(path.absolute()), **titles)
         else:
-            write_entry(self._settings.models_dir, name, chosen, gguf=path)
+            write_entry(self._settings.models_dir, name, chosen, gguf=path, **titles)
         return Added(
             model,
             inspected.verdict,
@@ -159,6 +162,38 @@ class ModelShelf:
         title = f"{entry.pair_title} as {kind}"
         write_entry(self._settings.models_dir, pair, kind, gguf=gguf, transformers=folder, title=title)
         return model
+
+    def naming(self, name: str, own_name: str = "") -> Naming:
+        """What a new model is called: by its file's name and its metadata, and unlike any pair that ships."""
+        found = naming_of(name, own_name)
+        shipped = {entry.pair for entry in self._catalog.entries() if not self.is_own(entry)}
+        return dataclasses.replace(found, pair=f"{found.pair}-2") if found.pair in shipped else found
+
+    def rename(self, name: str, pair: str = "", title: str = "") -> str:
+        """Give a person's own model another name, another title, or both; returns its name.
+
+        Its former name still finds it, and its load settings stay with it.
+
+        Args:
+            name: The model.
+            pair: The new name: of the pair alone, or with ``/base`` or ``/instruct``. Empty keeps it.
+            title: The new title; empty keeps it.
+
+        Raises:
+            PlaygroundError: It is no own model, the name is taken, or nothing was given.
+        """
+        entry = self._catalog.get(name)
+        pair, title = pair.strip().removesuffix(f"/{entry.kind}"), " ".join(title.split())
+        if not pair and not title:
+            raise PlaygroundError("Give the model's new name, a new title, or both.")
+        model = f"{pair or entry.pair}/{entry.kind}"
+        if model != entry.id:
+            self._free_name(pair, entry.kind, replace=False)
+        store = LoadSettingsStore.of(self._settings)
+        kept = store.get(entry.id)
+        renamed = rename_entry(self._settings.models_dir, entry, pair or entry.pair, title[:200])
+        store.set(renamed, kept)
+        return renamed
 
     def is_own(self, entry: ModelEntry) -> bool:
         """Whether the person's own catalog lists it."""
@@ -200,6 +235,11 @@ class ModelShelf:
             "default_preset": entry.default_preset,
             "sampling": entry.sampling_source,
             "tried": entry.tried,
+            "architecture": entry.architecture,
+            "historic": entry.historic or None,
+            "suggested": entry.suggested or None,
+            "template_defaults": dict(entry.template_options) or None,
+            "evidence": list(entry.evidence),
             "present": entry.present,
             "path": str(entry.path),
             "repository": entry.hub.repository if entry.hub else None,
@@ -310,10 +350,11 @@ class ModelShelf:
     ) -> Added:
         verdict = judge_name(file or source)
         chosen = kind or verdict.kind
-        name = pair or pair_name(file or source)
+        name, titles = _named(pair, self.naming(file or source))
         model = self._free_name(name, chosen, replace)
         hub = GgufOnHub(repository=source, file=file, revision=revision) if file else None
-        write_entry(self._settings.models_dir, name, chosen, gguf=hub, transformers="" if file else source)
+        folder = "" if file else source
+        write_entry(self._settings.models_dir, name, chosen, gguf=hub, transformers=folder, **titles)
         reference = HubReference(source, file=file, revision=revision)
         return Added(model, verdict, _differs(kind, verdict), pull=Pull(model, reference))
 
@@ -330,6 +371,18 @@ def reads_as_repository(source: str) -> bool:
         and not source.startswith((".", "~", "/"))
         and not source.lower().endswith(".gguf")
     )
+
+
+class _Titles(TypedDict, total=False):
+    title: str
+    pair_title: str
+
+
+def _named(pair: str, suggested: Naming) -> tuple[str, _Titles]:
+    """A pair's name and its titles; a name that a person chose is its own title."""
+    if pair and pair != suggested.pair:
+        return pair, {}
+    return suggested.pair, {"title": suggested.title, "pair_title": suggested.title}
 
 
 def _differs(kind: ModelKind | None, verdict: KindVerdict) -> bool:

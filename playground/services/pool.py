@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from playground.engines.base import Cancel, Engine, EngineInfo
@@ -39,6 +39,7 @@ class ModelState:
     info: EngineInfo | None = None
     progress: float = 0.0
     memory_bytes: int = 0
+    former: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, object]:
         """What its engine says of itself, as JSON; nothing is known of a model that was not loaded.
@@ -138,7 +139,16 @@ class ModelPool:
                 entries[name] = self._catalog.get(name)
             except PlaygroundError:
                 continue
-        return [_state(entry, slots.get(name)) for name, entry in entries.items()]
+        return [
+            replace(_state(entry, slots.get(name)), former=entry.former) for name, entry in entries.items()
+        ]
+
+    def _name(self, model: str) -> str:
+        """What a model is called now, so that its former name loads no second copy of it."""
+        with self._lock:
+            if model in self._slots:
+                return model
+        return self._catalog.current_name(model)
 
     def load(self, model: str) -> None:
         """Start loading a model in the background; ``states`` tells how it went."""
@@ -162,6 +172,7 @@ class ModelPool:
 
     def loaded(self, model: str) -> Engine | None:
         """The model if it is there and alive, without waiting or loading."""
+        model = self._name(model)
         with self._lock:
             slot = self._slots.get(model)
             if slot is not None:
@@ -175,6 +186,7 @@ class ModelPool:
             ModelNotFoundError: No such model.
             EngineError: It cannot be loaded, or was unloaded meanwhile.
         """
+        model = self._name(model)
         with self._lock:
             if self._closed:
                 raise EngineError("The program is closing; start it again.")
@@ -196,6 +208,7 @@ class ModelPool:
 
     def unload(self, model: str) -> None:
         """Free a model, also one that is still being loaded. Asking for it again loads it again."""
+        model = self._name(model)
         with self._lock:
             slot = self._slots.pop(model, None)
             engine = self._give_up(slot)

@@ -26,8 +26,7 @@ from playground.models.catalog import Catalog, ModelEntry
 from playground.presets.library import PresetLibrary
 from playground.presets.preset import Preset
 from playground.prompts.render import Renderer
-from playground.prompts.template_options import options_of
-from playground.services.chat_prompts import chat_renderer
+from playground.services.chat_prompts import chat_renderer, model_options
 from playground.services.counts import TokenCounts, count_by_part
 from playground.services.downloads import Downloads, downloads_left
 from playground.services.encoding import EncodingCache
@@ -239,7 +238,7 @@ class Workbench:
                 )
             renderer: Renderer = preset_renderer(preset) if preset else bare_renderer()
         else:
-            renderer = chat_renderer(entry.title, self.engine(entry.id).info, preset, side.options)
+            renderer = chat_renderer(entry, self.engine(entry.id).info, preset, side.options)
         shown = preset.title or preset.name if preset else ""
         name = f"{entry.title} · {shown}" if shown else entry.title
         return Assistant(name, entry.id, renderer, sampling, preset.name if preset else "")
@@ -392,7 +391,5 @@ class Workbench:
         Raises:
             PlaygroundError: No such model, or one that cannot be loaded.
         """
-        if self.catalog.get(model).kind == "base":
-            return ()
-        source = self.engine(model).info.chat_template
-        return options_of(source) if source else ()
+        entry = self.catalog.get(model)
+        return () if entry.kind == "base" else model_options(entry, self.engine(model).info)

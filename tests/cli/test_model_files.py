@@ -129,6 +129,29 @@ def test_a_file_is_added_described_and_removed(
     assert "no entry of your own" in run("models", "remove", "wren/base", code=1).stderr
 
 
+def test_an_added_model_has_a_readable_name_that_can_be_changed(
+    run: Run, home: Path, tmp_path: Path, repository: Path
+) -> None:
+    path = tmp_path / "Finch-135M-Instruct.Q4_1.gguf"
+    shutil.copy(repository / "models" / "wren" / "wren-instruct-f16.gguf", path)
+    assert run("models", "add", str(path)).stdout == "finch-135m-instruct-q4_1/instruct\n"
+    shown = json.loads(run("models", "info", "finch-135m-instruct-q4_1/instruct", "--json").stdout)
+    assert shown["title"] == "Finch 135M Instruct (Q4_1)"
+    run("models", "set", "finch-135m-instruct-q4_1/instruct", "--n-ctx", "256")
+    assert run("models", "rename", "finch-135m-instruct-q4_1/instruct", "finch").stdout == "finch/instruct\n"
+    run("models", "rename", "finch/instruct", "--title", "Finch")
+    for name in ("finch/instruct", "finch-135m-instruct-q4_1/instruct"):
+        shown = json.loads(run("models", "info", name, "--json").stdout)
+        assert (shown["id"], shown["title"], shown["path"]) == ("finch/instruct", "Finch", str(path))
+    kept = json.loads(run("models", "set", "finch/instruct", "--json").stdout)
+    assert kept["settings"]["n_ctx"] == 256
+    assert [file.name for file in (home / "models").glob("*.yaml")] == ["finch.yaml"]
+    assert "is no entry of your own" in run("models", "rename", "wren/base", "tern", code=1).stderr
+    assert "already" in run("models", "rename", "finch/instruct", "wren", code=1).stderr
+    assert "no name for a pair" in run("models", "rename", "finch/instruct", "../x", code=1).stderr
+    assert "a new title, or both" in run("models", "rename", "finch/instruct", code=1).stderr
+
+
 def test_what_is_no_model_is_not_added(run: Run, tmp_path: Path, home: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"GGUF" + b"\xff" * 100)
     assert "x.gguf is not a usable GGUF" in run("models", "add", str(tmp_path / "x.gguf"), code=1).stderr

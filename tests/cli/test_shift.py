@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from playground.presets.library import read_preset
+
 
 def _shift(home: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
@@ -22,6 +24,30 @@ def _shift(home: Path, *arguments: str, code: int = 0) -> subprocess.CompletedPr
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+def _shifted(report: dict[str, object]) -> dict[str, float]:
+    contexts = report["contexts"]
+    assert isinstance(contexts, list)
+    return {context["name"]: context["ratios"]["shifted"] for context in contexts}
+
+
+def test_the_questions_offered_show_that_examples_replace_tuning(tmp_path: Path, repository: Path) -> None:
+    for preset, offered, most in (("friendly", 4, 1.0), ("same-style", 4, 0.4)):
+        asked = read_preset(repository / "presets" / f"{preset}.yaml").questions[:offered]
+        assert len(asked) == offered
+        (tmp_path / "asked.txt").write_text("\n".join(asked))
+        arguments = ("--questions", str(tmp_path / "asked.txt"), "--preset", preset, "--no-kl", "--json")
+        for report in json.loads(_shift(tmp_path, *arguments).stdout)["reports"]:
+            shifted = _shifted(report)
+            assert shifted[preset] < most * shifted["bare"]
+
+
+def test_a_preset_that_raises_the_shift_is_explained(tmp_path: Path) -> None:
+    done = _shift(tmp_path, "How do I make tea?", "--no-kl")
+    assert "Behind friendly more tokens are shifted than after the bare question" in done.stderr
+    done = _shift(tmp_path, "How do I make tea?", "--no-kl", "--preset", "same-style")
+    assert "more tokens are shifted" not in done.stderr
 
 
 def test_one_question_as_json_csv_and_page(tmp_path: Path) -> None:

@@ -168,9 +168,59 @@ def test_the_shipped_catalog_holds_pairs_from_135m_to_8b(repository: Path) -> No
     assert len(pairs) >= 8
     assert all({f"{pair}/base", f"{pair}/instruct"} <= {e.id for e in entries} for pair in pairs)
     sizes = [entry.parameters for entry in pairs.values()]
-    assert sizes == sorted(sizes)
     assert (min(sizes), max(sizes)) == (135_000_000, 8_030_000_000)
     assert not any(entry.tried for entry in pairs.values())
+
+
+def test_the_suggested_pair_comes_first_and_the_historic_ones_last(repository: Path) -> None:
+    away = [entry for entry in Catalog(repository / "models").entries() if entry.hub is not None]
+    assert [entry.id for entry in away if entry.suggested] == ["qwen3-0.6b/base", "qwen3-0.6b/instruct"]
+    assert all(entry.suggested for entry in away[:2])
+    current = [entry for entry in away[2:] if not entry.historic]
+    historic = [entry for entry in away if entry.historic]
+    assert away[2:] == [*current, *historic]
+    assert {e.pair for e in historic} == {"qwen2.5-0.5b", "qwen2.5-1.5b", "smollm2-1.7b", "olmo-7b-0724"}
+    for group in (current, historic):
+        assert [e.parameters for e in group] == sorted(e.parameters for e in group)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        *("qwen3-0.6b", "qwen3-4b", "smollm3-3b", "olmo-3-7b", "gemma-3-270m", "gemma-3-1b"),
+        *("minicpm5-1b", "granite-4.1-3b", "ministral-3-3b", "apertus-8b"),
+    ],
+)
+def test_a_current_pair_states_its_facts_and_their_sources(repository: Path, pair: str) -> None:
+    catalog = Catalog(repository / "models")
+    for entry in (catalog.get(f"{pair}/base"), catalog.get(f"{pair}/instruct")):
+        assert entry.evidence
+        assert entry.license
+        assert entry.languages
+        assert entry.architecture == "dense"
+        assert not entry.tried
+
+
+def test_a_model_that_reasons_by_default_is_asked_not_to(repository: Path) -> None:
+    entries = Catalog(repository / "models").entries()
+    options = {entry.id: dict(entry.template_options) for entry in entries if entry.template_options}
+    reasoning = ("qwen3-0.6b/instruct", "minicpm5-1b/instruct", "smollm3-3b/instruct")
+    assert options == {key: {"enable_thinking": False} for key in reasoning}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "architecture: sparse",
+        "historic: maybe",
+        "base: {gguf: x.gguf, template_options: {a: [1]}}",
+        "base: {gguf: x.gguf, template_options: {a b: 1}}",
+    ],
+)
+def test_a_fact_that_the_schema_does_not_allow_is_a_problem(tmp_path: Path, line: str) -> None:
+    base = "" if line.startswith("base") else "base: {gguf: x.gguf}\n"
+    (tmp_path / "far.yaml").write_text(f"pair: far\n{base}{line}\n")
+    assert len(Catalog(tmp_path).problems()) == 1
 
 
 def test_a_persons_own_entry_wins(repository: Path, tmp_path: Path) -> None:

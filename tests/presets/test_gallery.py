@@ -17,7 +17,7 @@ SHOWN = {
     *("chain-of-thought", "chain-of-thought-zero-shot", "counterfactual", "refusals", "no-refusals"),
     *("chinese", "chinese-list", "chinese-terse", "chinese-pirate", "chinese-zero-shot"),
     *("chinese-chain-of-thought", "document", "interview", "forum", "screenplay"),
-    *("classifier", "translator", "extractor", "teacher"),
+    *("classifier", "translator", "extractor", "teacher", "same-style"),
 }
 
 

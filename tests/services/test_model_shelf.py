@@ -110,6 +110,31 @@ def _ended(checks: Verifications, model: str) -> VerificationState:
     return state
 
 
+def test_a_renamed_model_is_found_by_its_former_names(
+    settings: Settings, repository: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "SmolLM2-360M.gguf"
+    shutil.copy(repository / "models" / "wren" / "wren-base-f16.gguf", path)
+    with Workbench(settings) as bench:
+        added = bench.shelf.add(str(path), kind="base").id
+        assert added == "smollm2-360m-2/base", "the shipped pair of that name is not hidden"
+        bench.shelf.add(str(path), pair="both", kind="base")
+        bench.shelf.add(str(path), pair="both", kind="instruct")
+        bench.shelf.rename(added, "tern/base")
+        bench.shelf.rename(added, "gull", "Gull")
+        assert bench.catalog.get(added).id == bench.catalog.get("tern/base").id == "gull/base"
+        assert bench.catalog.get("gull/base").title == "Gull"
+        assert bench.engine(added) is bench.engine("gull/base"), "it is loaded once"
+        assert {s.id for s in bench.model_states() if s.status == "ready"} == {"gull/base"}
+        assert bench.shelf.rename("both/instruct", "other") == "other/instruct"
+        assert bench.catalog.get("both/base").pair == "both", "the other model keeps its name"
+        with pytest.raises(PlaygroundError, match="already"):
+            bench.shelf.rename("other/instruct", "wren")
+        # Another model that takes the former name is meant by it from then on.
+        bench.shelf.add(str(path), pair="tern", kind="base")
+        assert bench.catalog.get("tern/base").pair == "tern"
+
+
 def test_files_are_verified_in_the_background(hub: HubServer, settings: Settings) -> None:
     _entry(settings, f"base:\n  gguf: {{repository: {REPOSITORY}, file: {FILE}}}")
     downloads = Downloads(settings.downloads_dir)

@@ -56,6 +56,25 @@ def test_the_options_of_an_instruct_model_are_those_that_its_template_reads(benc
     assert bench.template_options("wren/base") == ()
 
 
+def test_a_catalog_entrys_options_hold_unless_others_are_given(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "mine.yaml").write_text(
+        "pair: mine\ninstruct:\n  gguf: x.gguf\n"
+        "  template_options: {enable_thinking: false, effort: low, unread: 1}\n"
+    )
+    settings = Settings.load({"PLAYGROUND_HOME": str(tmp_path)})
+    assert settings.models_dir == models
+    preset = Preset(name="p", template_options={"effort": "high"})
+    with Workbench(settings, opener=lambda entry: _Optional(["fine"])) as bench:
+        assert _text(bench, SideSpec("mine/instruct", "none")) == "<low>hi<no>"
+        assert _text(bench, SideSpec("mine/instruct", DRAFT), preset) == "<high>hi<no>"
+        side = SideSpec("mine/instruct", DRAFT, (("enable_thinking", True),))
+        assert _text(bench, side, preset) == "<high>hi"
+        defaults = {option.name: option.default for option in bench.template_options("mine/instruct")}
+        assert defaults == {"effort": "low", "enable_thinking": False}
+
+
 def test_a_sides_options_count_before_the_presets(bench: Workbench) -> None:
     preset = Preset(name="p", template_options={"effort": "low", "enable_thinking": False, "other": 1})
     assert _text(bench, SideSpec("wren/instruct", "none")) == "<medium>hi"

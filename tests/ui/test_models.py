@@ -25,6 +25,8 @@ license: Apache-2.0
 languages: [en]
 parameters: 2_000_000
 tried: false
+architecture: hybrid
+historic: true
 base:
   gguf: {{repository: someone/{name}, file: {name}.Q8_0.gguf}}
 """
@@ -146,7 +148,8 @@ def test_a_model_is_pulled_paused_resumed_loaded_verified_and_deleted(
     hosted.wait = gate = Gate(hub, len(hosted.files["far.F16.gguf"]))
     facts = page.locator("[data-pair=far] .pair-facts").inner_text()
     assert facts == "context 1,024 · English, German · Apache-2.0"
-    assert "not tried yet" in page.locator("[data-pair=gone] .pair-facts").inner_text()
+    gone = page.locator("[data-pair=gone] .pair-facts").inner_text()
+    assert all(word in gone for word in ("historic", "hybrid", "not tried yet"))
     assert "F16 · someone/Far-GGUF" in row(page, "far/base").inner_text()
     press(page, "far/base", "download")
     expect(row(page, "far/base").locator(".model-state")).to_contain_text(
@@ -253,16 +256,16 @@ def test_models_are_added_judged_paired_and_taken_out_again(tab: Tab, server: Se
     assert page.locator("dialog button[type=submit]").is_disabled()
     # One click on what another program left here; its name says instruct, its file has no template.
     page.locator(".add-list li", has_text="Finch-Instruct").locator("button").click()
-    wait_for(page, "Finch-Instruct.F16/instruct", "load", "here")
-    added = row(page, "Finch-Instruct.F16/instruct")
+    wait_for(page, "finch-instruct-f16/instruct", "load", "here")
+    added = row(page, "finch-instruct-f16/instruct")
     expect(added.locator(".model-remark")).to_contain_text("It carries no chat template")
-    pick(page, "Finch-Instruct.F16/instruct", "kind")
+    pick(page, "finch-instruct-f16/instruct", "kind")
     page.click("dialog button[type=submit]")
-    treated = row(page, "Finch-Instruct.F16/base")
+    treated = row(page, "finch-instruct-f16/base")
     expect(treated.locator(".model-remark")).to_contain_text(
         "Listed as base, but it reads as instruct: its name says 'instruct'."
     )
-    listed = (server.home / "models" / "Finch-Instruct.F16.yaml").read_text()
+    listed = (server.home / "models" / "finch-instruct-f16.yaml").read_text()
     assert "base:" in listed
     assert "instruct:" not in listed
 
@@ -271,7 +274,7 @@ def test_models_are_added_judged_paired_and_taken_out_again(tab: Tab, server: Se
     data = (WREN / "wren-instruct-f16.gguf").read_bytes()
     copy.write_bytes(data.replace(b"wren instruct", b"wren unmarked"))
     page.click("#models-add")
-    assert "listed as Finch-Instruct.F16/base" in page.locator(".add-list").inner_text()
+    assert "listed as finch-instruct-f16/base" in page.locator(".add-list").inner_text()
     page.fill("#add-source", str(copy))
     page.click("#add-look")
     expect(page.locator(".add-reads")).to_contain_text("reads as instruct: it carries a chat template")
@@ -292,6 +295,21 @@ def test_models_are_added_judged_paired_and_taken_out_again(tab: Tab, server: Se
         "It carries a chat template, which it is not given"
     )
 
+    # It gets another name and title; a side that answers with it follows.
+    pick(page, "finch/base", "use_B")
+    pick(page, "finch/base", "rename")
+    page.fill("#rename-pair", "wren")
+    page.click("dialog button[type=submit]")
+    expect(page.locator("dialog .dialog-problem")).to_contain_text("There is a model wren/base already")
+    page.fill("#rename-pair", "goldfinch")
+    page.fill("#rename-title", "Goldfinch, without its template")
+    check(tab, "rename")
+    page.click("dialog button[type=submit]")
+    wait_for(page, "goldfinch/base", "load", "here")
+    assert "Goldfinch, without its template" in row(page, "goldfinch/base").inner_text()
+    page.wait_for_function("document.querySelector('#model-B').value === 'goldfinch/base'")
+    assert not page.locator('[data-model="finch/base"]').count()
+
     # A file of a repository is chosen, listed and downloaded.
     page.click("#models-add")
     page.fill("#add-source", "someone/Far-GGUF")
@@ -304,12 +322,12 @@ def test_models_are_added_judged_paired_and_taken_out_again(tab: Tab, server: Se
     page.click("dialog button.danger")
     wait_for(page, "near/base", "download")
 
-    for model in ("Finch-Instruct.F16/base", "finch/base", "near/base"):
+    for model in ("finch-instruct-f16/base", "goldfinch/base", "near/base"):
         pick(page, model, "take_out")
         page.click("dialog button.danger")
         expect(row(page, model)).to_have_count(0)
     assert copy.exists()
-    assert not (server.home / "models" / "finch.yaml").exists()
+    assert not (server.home / "models" / "goldfinch.yaml").exists()
 
 
 def test_memory_is_told_before_loading_and_settings_are_kept(tab: Tab, server: Server) -> None:

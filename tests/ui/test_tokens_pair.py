@@ -90,3 +90,19 @@ def test_switching_an_example_off_moves_the_ratios(tab: Tab) -> None:
             f"b => document.querySelector({RATIOS!r}).innerText !== b", arg=behind, timeout=60_000
         )
     page.wait_for_selector(".shift-examples >> text=No example is switched on.")
+
+
+def test_the_shift_page_explains_a_rise_and_offers_a_preset_in_the_same_style(tab: Tab) -> None:
+    page = tab.page
+    page.click("[data-page=shift]")
+    offered = page.locator(".shift-page .suggestion:not([data-preset])")
+    assert "How do I make tea?" not in offered.all_inner_texts()
+    page.fill("#shift-question", "How do I make tea?")
+    page.press("#shift-question", "Enter")
+    note = page.locator(".shift-higher")
+    note.wait_for(timeout=90_000)
+    assert "of the tokens are shifted, against" in note.inner_text()
+    page.click(".shift-page .suggestion[data-preset=same-style]")
+    page.wait_for_selector(".shift-card[data-context=same-style] .shift-ratios", timeout=90_000)
+    assert not note.count()
+    assert not page.locator(".suggestion[data-preset]").count()

@@ -64,6 +64,10 @@ def _pair_json(entry: ModelEntry) -> dict[str, object]:
         "parameters": entry.parameters,
         "context": entry.context,
         "tried": entry.tried,
+        "architecture": entry.architecture,
+        "historic": entry.historic,
+        "suggested": entry.suggested,
+        "evidence": list(entry.evidence),
         "gated": entry.gated,
     }
 

@@ -13,12 +13,11 @@ from playground.errors import PlaygroundError
 from playground.models.catalog import ModelEntry
 from playground.models.hub import list_repository
 from playground.models.kind import KindVerdict, judge_name, template_note
-from playground.models.own import pair_name
 from playground.services import Workbench
 from playground.services.load_settings import load_settings
 from playground.services.memory_plan import MemoryPlan
 from playground.services.model_facts import Inspected
-from playground.services.model_shelf import Added, is_repository, reads_as_repository
+from playground.services.model_shelf import Added, ModelShelf, is_repository, reads_as_repository
 from playground.services.verification import Verifications
 from playground.ui.api.binding import Call
 from playground.ui.api.model_list import model_list, source_of
@@ -33,6 +32,14 @@ class KindIn(Incoming):
 
     name: str
     kind: _Kind
+
+
+class RenameIn(Incoming):
+    """A model's new name and title; an empty one stays as it is."""
+
+    name: str
+    pair: Annotated[str, Field(max_length=80)] = ""
+    title: Annotated[str, Field(max_length=200)] = ""
 
 
 class RemoveIn(Incoming):
@@ -85,6 +92,7 @@ class ModelCalls:
             Call.of("shelf_memory", SettingsIn, self.memory),
             Call.of("shelf_settings", SettingsIn, self.keep_settings),
             Call.of("shelf_kind", KindIn, self.change_kind),
+            Call.of("shelf_rename", RenameIn, self.rename),
             Call.of("shelf_verify", NameIn, lambda query: self._checks.start(query.name)),
             Call.of("shelf_remove", RemoveIn, self.remove),
             Call.of("shelf_found", NameIn, lambda _: self.found()),
@@ -132,6 +140,14 @@ class ModelCalls:
         self._bench.load_settings.set(name, kept)
         return name
 
+    def rename(self, query: RenameIn) -> object:
+        """Give a model of the person's catalog another name or title; what it is called from then on."""
+        entry = self._bench.catalog.get(query.name)
+        if query.pair.strip().removesuffix(f"/{entry.kind}") not in ("", entry.pair):
+            self._bench.unload(entry.id)
+            self._checks.forget(entry.id)
+        return self._shelf.rename(entry.id, query.pair, query.title)
+
     def remove(self, query: RemoveIn) -> None:
         """Delete what was downloaded for a model, or take it out of the person's catalog."""
         self._bench.unload(query.name)
@@ -165,10 +181,10 @@ class ModelCalls:
     def look(self, query: LookIn) -> object:
         """What a path or ``owner/name`` holds, before anything is added."""
         if self._is_repository(query.source):
-            return {"repository": _repository_json(query.source)}
+            return {"repository": _repository_json(query.source, self._shelf)}
         inspected = self._shelf.inspector.inspect(Path(query.source).expanduser())
-        name = pair_name(query.name or inspected.path.resolve().name)
-        return {"model": _reading_json(inspected), "pair": name, "partners": self._partners(inspected)}
+        naming = self._shelf.naming(query.name or inspected.path.resolve().name, inspected.facts.own_name)
+        return {"model": _reading_json(inspected), "pair": naming.pair, "partners": self._partners(inspected)}
 
     def add(self, query: AddIn) -> object:
         """Put a model into the person's catalog, and begin to download it where it has to be."""
@@ -262,7 +278,7 @@ def _plan_json(plan: MemoryPlan) -> dict[str, object]:
     }
 
 
-def _repository_json(name: str) -> dict[str, object]:
+def _repository_json(name: str, shelf: ModelShelf) -> dict[str, object]:
     """A repository's files, each with what its name says that it is."""
     found = list_repository(name)
     weights = sum(f.size_bytes for f in found.files if f.name.endswith(".safetensors") and "/" not in f.name)
@@ -277,7 +293,7 @@ def _repository_json(name: str) -> dict[str, object]:
             {
                 "file": file,
                 "size_bytes": size,
-                "pair": pair_name(file or name),
+                "pair": shelf.naming(file or name).pair,
                 **_verdict_json(judge_name(file.rpartition("/")[2] or name)),
             }
             for file, size in choices

@@ -87,6 +87,7 @@ def _state_json(state: ModelState) -> dict[str, object]:
         "kind": state.kind,
         "status": state.status,
         "detail": state.detail,
+        "former": list(state.former),
         "load_s": round(state.load_s, 2),
         "parameters": info.parameters if info else 0,
         "n_ctx": info.n_ctx if info else 0,

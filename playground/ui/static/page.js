@@ -81,6 +81,20 @@ export async function askForModels() {
     notice(text, { stays: text.length > LONG_NOTICE });
   }
   models(answer.models);
+  followRenamed(answer.models);
+}
+
+/** Sides of a session that name a model by a former name get its name of today. */
+function followRenamed(all) {
+  let changed = false;
+  for (const side of session.sides) {
+    if (all.some(({ id }) => id === side.model)) continue;
+    const now = all.find(({ former }) => former?.includes(side.model));
+    if (!now) continue;
+    side.model = now.id;
+    changed = true;
+  }
+  if (changed) touch('sides');
 }
 
 const POLL_BUSY_MS = 700;

@@ -91,7 +91,7 @@ export function mount(section) {
     }
     const lists = { here: [], away: [] };
     for (const pair of pairs) {
-      if (!cards.has(pair.pair)) cards.set(pair.pair, pairCard(act));
+      if (!cards.has(pair.pair)) cards.set(pair.pair, pairCard(act, refresh));
       const card = cards.get(pair.pair);
       card.draw(pair);
       lists[pair.models.some(({ present }) => present) ? 'here' : 'away'].push(card.element);
@@ -104,7 +104,7 @@ export function mount(section) {
     const keys = downloads.map(({ key }) => key);
     for (const key of [...others.keys()]) if (!keys.includes(key)) others.delete(key);
     for (const download of downloads) {
-      if (!others.has(download.key)) others.set(download.key, modelRow(act));
+      if (!others.has(download.key)) others.set(download.key, modelRow(act, refresh));
       others.get(download.key).draw({ id: download.key, title: download.title, unlisted: true, download });
     }
     arrange(groups[0].list, keys.map((key) => others.get(key).element));
@@ -170,7 +170,7 @@ function arrange(list, elements) {
   });
 }
 
-function pairCard(act) {
+function pairCard(act, look) {
   const title = h('h3');
   const facts = h('p.muted.pair-facts');
   const description = h('p.pair-description');
@@ -189,7 +189,7 @@ function pairCard(act) {
     const ids = pair.models.map(({ id }) => id);
     for (const id of [...rows.keys()]) if (!ids.includes(id)) rows.delete(id);
     for (const model of pair.models) {
-      if (!rows.has(model.id)) rows.set(model.id, modelRow(act));
+      if (!rows.has(model.id)) rows.set(model.id, modelRow(act, look));
       rows.get(model.id).draw(model);
     }
     arrange(list, ids.map((id) => rows.get(id).element));
@@ -199,22 +199,26 @@ function pairCard(act) {
   return card;
 }
 
-function factsOf({ parameters, context, languages, license, gated, tried }) {
+function factsOf({ parameters, context, languages, license, gated, tried, architecture, historic, suggested, evidence }) {
   const named = languages.map((code) => languageNames.of(code) ?? code);
   const spoken = named.length > 3 ? t('models.languages', { n: named.length }) : named.join(', ');
   const parts = [
+    suggested && h('span.suggested', { title: t('models.suggested.hint') }, t('models.suggested')),
+    historic && h('span.historic', { title: t('models.historic.hint') }, t('models.historic')),
     parameters > 0 && t('models.parameters', { n: parameters >= 1e9 ? parameters / 1e9 : parameters / 1e6, unit: parameters >= 1e9 ? 'B' : 'M' }),
+    architecture && t(`models.architecture.${architecture}`),
     context > 0 && t('models.context', { n: context }),
     spoken && h('span', { title: named.join(', ') }, spoken),
     license && (gated ? t('models.license_gated', { license }) : license),
-    !tried && h('span.untried', { title: t('models.untried.hint') }, t('models.untried')),
+    !tried && h('span.untried', { title: [t('models.untried.hint'), ...evidence].join('\n') }, t('models.untried')),
   ].filter(Boolean);
   return parts.flatMap((part, i) => (i ? [' · ', part] : [part]));
 }
 
 function textOf(pair) {
   const ofModels = pair.models.flatMap((one) => [one.id, one.title, one.repository, one.quantization, one.path]);
-  return [pair.title, pair.description, pair.license, ...pair.languages.map((code) => languageNames.of(code) ?? code), count(pair.context), ...ofModels]
+  const marks = [pair.historic && t('models.historic'), pair.suggested && t('models.suggested'), pair.architecture && t(`models.architecture.${pair.architecture}`)].filter(Boolean);
+  return [pair.title, pair.description, pair.license, ...marks, ...pair.languages.map((code) => languageNames.of(code) ?? code), count(pair.context), ...ofModels]
     .join(' ')
     .toLowerCase();
 }

@@ -6,11 +6,12 @@ import { menu, menuItem } from '../menu.js';
 import { changeSide, letterOf } from '../sides.js';
 import { session } from '../store.js';
 import { bytes, duration, t } from '../text.js';
+import { call } from '../wire.js';
 import { detailsView } from './details.js';
 import { readingOf } from './reading.js';
 
 /** A row; `act(name, body)` asks the server and looks again. */
-export function modelRow(act) {
+export function modelRow(act, look) {
   const kind = h('span.model-kind');
   const name = h('span.model-name');
   const facts = h('span.muted.model-facts');
@@ -122,6 +123,7 @@ export function modelRow(act) {
       ...(model.present ? session.sides.map(({ id }) => menuItem(t('models.use', { side: letterOf(id) }), () => use(id), { 'data-action': `use_${letterOf(id)}` })) : []),
       model.downloaded && menuItem(t('models.verify'), () => act('shelf_verify', { name: model.id }), { 'data-action': 'verify' }),
       model.engine !== 'server' && menuItem(t('models.treat', { kind: t(`models.${other}`) }), () => changeKind(other), { 'data-action': 'kind' }),
+      model.own && menuItem(t('models.rename'), rename, { 'data-action': 'rename' }),
       model.downloaded && menuItem(t('models.delete'), () => remove('files'), { 'data-action': 'delete' }),
       model.own && menuItem(t('models.take_out'), () => remove('entry'), { 'data-action': 'take_out' }),
     ].filter(Boolean);
@@ -147,6 +149,21 @@ export function modelRow(act) {
     if (!sure) return;
     const id = await act('shelf_kind', { name: model.id, kind: other });
     if (id) notice(t('models.treated', { id }));
+  }
+
+  async function rename() {
+    const old = model.id;
+    const pair = h('input', { type: 'text', id: 'rename-pair', value: model.id.slice(0, -model.kind.length - 1), maxLength: 61, spellcheck: false, autocomplete: 'off' });
+    const title = h('input', { type: 'text', id: 'rename-title', value: model.title, maxLength: 200, spellcheck: false, autocomplete: 'off' });
+    const id = await ask({
+      title: t('models.rename.title', { model: model.title }),
+      body: [h('label.rename-field', {}, t('models.rename.name'), pair), h('label.rename-field', {}, t('models.rename.shown'), title), h('p.muted', {}, t('models.rename.hint', { id: old }))],
+      ok: t('models.rename.ok'),
+      submit: () => call('shelf_rename', { name: old, pair: pair.value, title: title.value }),
+    });
+    if (!id) return;
+    await look();
+    notice(t('models.treated', { id }));
   }
 
   async function remove(what) {

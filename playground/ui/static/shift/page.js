@@ -3,7 +3,7 @@
 
 import { chartLegend, differenceChart, lineChart, percent, shareBar } from '../chart.js';
 import { debounce, fill, h } from '../dom.js';
-import { titleOf } from '../library.js';
+import { choose, titleOf } from '../library.js';
 import { chosenModel, modelOptions } from '../model_options.js';
 import { offerPictures } from '../picture.js';
 import { offers } from '../space.js';
@@ -15,6 +15,7 @@ import { call } from '../wire.js';
 import { studyView } from './study.js';
 
 const AGAIN_MS = 150;
+const SAME_STYLE = 'same-style';
 const KINDS = ['unshifted', 'marginal', 'shifted'];
 
 export function mount(section) {
@@ -109,7 +110,7 @@ export function mount(section) {
     view.hidden = false;
     picture.disabled = false;
     const names = report.contexts.map(({ name }) => nameOf(name));
-    fill(contexts, !report.same_tokenizer && h('p.muted.shift-note', {}, t('shift.other_tokenizer')), report.contexts.map(contextCard));
+    fill(contexts, !report.same_tokenizer && h('p.muted.shift-note', {}, t('shift.other_tokenizer')), higherNotes(report.contexts), report.contexts.map(contextCard));
     fill(
       charts,
       card('shift.curve', 'shift.curve.hint', names, lineChart(t('shift.curve'), report.contexts.map(({ curve }, i) => ({ name: names[i], values: curve })), {
@@ -183,6 +184,7 @@ export function mount(section) {
       if (!chosen) return;
       kept[name] = chosen;
       save();
+      drawSuggestions();
       soon();
     });
   const form = h(
@@ -207,9 +209,12 @@ export function mount(section) {
     study.button,
   );
   const suggestions = h('div.suggestions');
-  const drawSuggestions = () =>
+  const drawSuggestions = () => {
+    // A shipped preset in the bundled instruct model's style, where that model's answers are measured.
+    const same = kept.aligned === 'wren/instruct' && session.draft?.name !== SAME_STYLE && server.presets.find(({ name }) => name === SAME_STYLE);
     fill(
       suggestions,
+      same && h('button.suggestion', { type: 'button', 'data-preset': SAME_STYLE, onclick: () => choose(SAME_STYLE) }, t('shift.same_style', { title: titleOf(same) })),
       (session.draft?.questions ?? []).slice(0, 4).map((one) =>
         h(
           'button.suggestion',
@@ -224,7 +229,8 @@ export function mount(section) {
         ),
       ),
     );
-  on('opened', drawSuggestions);
+  };
+  on('opened draft ready models', drawSuggestions);
   section.append(h('div.shift-page', {}, h('p.shift-lead', {}, t('shift.lead')), form, suggestions, state, problem, study.element, view));
   drawModels();
   drawSuggestions();
@@ -240,6 +246,15 @@ export function mount(section) {
 
 export function nameOf(context) {
   return context === 'bare' ? t('shift.bare') : t('shift.behind', { name: titleOf(session.draft ?? {}) || context });
+}
+
+/** Why more tokens are shifted behind a preset than after the bare question, for each context where they are. */
+export function higherNotes(contexts) {
+  const bare = contexts.find(({ name }) => name === 'bare');
+  const higher = contexts.filter(({ ratios }) => bare && ratios.shifted > bare.ratios.shifted);
+  return higher.map(({ name, ratios }) =>
+    h('p.muted.shift-note.shift-higher', {}, t('shift.higher', { name: nameOf(name), behind: percent(ratios.shifted), bare: percent(bare.ratios.shifted) })),
+  );
 }
 
 /** A context's shares of the three classes, and its means. */

@@ -8,7 +8,7 @@ import { decoderOf } from '../decoding.js';
 import { download, offerPictures } from '../picture.js';
 import { seconds, t } from '../text.js';
 import { call } from '../wire.js';
-import { card, mostTable, nameOf, ratiosOf } from './page.js';
+import { card, higherNotes, mostTable, nameOf, ratiosOf } from './page.js';
 
 const DRAW_EVERY = 5;
 
@@ -80,6 +80,7 @@ export function studyView(asked) {
     csv.hidden = picture.hidden = false;
     fill(
       figures,
+      higherNotes(contexts),
       h('div.shift-contexts', {}, contexts.map((context, i) => h('section.shift-card', { 'data-context': context.name }, h('h3', {}, names[i]), ratiosOf(context)))),
       h(
         'div.shift-charts',
