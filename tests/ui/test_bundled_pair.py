@@ -81,14 +81,15 @@ def test_a_killed_worker_is_said_and_the_next_message_loads_it_again(tab: Tab, s
             child.kill()
     trouble = tab.page.locator("[data-side=A] .trouble")
     trouble.wait_for(timeout=2_000)
-    assert "ended" in trouble.inner_text()
+    assert "The model's process was killed (SIGKILL)" in trouble.inner_text()
+    assert "The next message loads the model again." in trouble.inner_text()
     assert len(tab.answer("A")) > 40
     tab.wait_answered()
     tab.page.select_option("#preset-A", "friendly")
     tab.ask("What does a horse eat?")
     for side in "AB":
         # The conversation stands, with its long first answer; the second may fill the context.
-        assert "ended" not in tab.page.locator(f"[data-side={side}] .turn:last-child .trouble").inner_text()
+        assert "killed" not in tab.page.locator(f"[data-side={side}] .turn:last-child .trouble").inner_text()
         assert tab.answer(side).strip()
 
 
