@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "services",
         "experiments studio imports exports",
         "chat",
-        "prompts presets models engines storage datasets",
+        "prompts presets models engines datasets",
         "hub_errors",
         "settings types errors extras",
     )
@@ -42,7 +42,6 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "filelock": ("experiments/run_files", "models/", "services/downloads", "engines/llamacpp/selftest"),
     "rouge_score": ("experiments/metrics",),
     "bm25s": ("experiments/retrieve",),
-    "sqlite3": ("storage/",),
     "yaml": ("presets/", "models/"),
     "pyarrow": ("datasets/parquet",),
     "charset_normalizer": ("datasets/decoding",),
@@ -97,6 +96,11 @@ def test_third_party_packages_stay_in_their_place(path: Path) -> None:
         allowed = CONFINED.get(name.split(".")[0])
         if allowed is not None:
             assert place.startswith(allowed), f"{place} may not import {name}"
+
+
+def test_every_listed_layer_exists() -> None:
+    parts = {_part(path) for path in _modules()}
+    assert set().union(*LAYERS) == parts - {"__init__"}
 
 
 def test_the_check_can_fail(tmp_path: Path) -> None:
