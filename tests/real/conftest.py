@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.real.fetch import VARIABLE, folder
-
-# Read before each test gets a home of its own.
-FOLDER = folder()
-
-
-def real_model(name: str) -> Path:
-    path = FOLDER / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not in {FOLDER}; get it with: make real-models")
-    return path
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _the_same_folder_everywhere() -> None:
-    os.environ[VARIABLE] = str(FOLDER)
+from tests.real.fetch import real_model
 
 
 @pytest.fixture(scope="session")

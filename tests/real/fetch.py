@@ -58,6 +58,20 @@ def folder() -> Path:
     return Path(named) if named else Settings.load().cache_dir / "real-models"
 
 
+# Read once: each test gets a home of its own, in which they are not.
+FOLDER = folder()
+
+
+def real_model(name: str) -> Path:
+    """The file of a real model; a test that asks for one that is not there is skipped."""
+    import pytest
+
+    path = FOLDER / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not in {FOLDER}; get it with: make real-models")
+    return path
+
+
 def is_whole(path: Path, model: RealModel) -> bool:
     """Whether the file is there with the right bytes."""
     if not path.is_file() or path.stat().st_size != model.size_bytes:

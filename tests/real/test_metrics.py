@@ -1,8 +1,4 @@
-"""``perplexity`` and ``shift`` of real models equal what llama.cpp says when it is asked directly.
-
-The two files are not part of this repository. The tests look for them in the folder that the environment
-variable PLAYGROUND_REAL_MODELS names, else in ``real-models`` in the cache folder, and skip without them.
-"""
+"""``perplexity`` and ``shift`` of real models equal what llama.cpp says when it is asked directly."""
 
 from __future__ import annotations
 
@@ -19,19 +15,10 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from playground.settings import Settings
+from tests.real.fetch import real_model
 
 INSTRUCT, BASE = "SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-q4_k_m.gguf"
 CHUNK = 128  # exact mode's
-
-
-def model_file(name: str) -> Path:
-    named = os.environ.get("PLAYGROUND_REAL_MODELS")
-    folder = Path(named) if named else Settings.load().cache_dir / "real-models"
-    path = folder / name
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    return path
 
 
 class Direct:
@@ -74,14 +61,14 @@ class Direct:
 
 @pytest.fixture(scope="module")
 def instruct() -> Iterator[Direct]:
-    model = Direct(model_file(INSTRUCT))
+    model = Direct(real_model(INSTRUCT))
     yield model
     model.close()
 
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[Direct]:
-    model = Direct(model_file(BASE))
+    model = Direct(real_model(BASE))
     yield model
     model.close()
 
@@ -103,11 +90,11 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"id": "b", "question": "Name two fruits."},
     ]
     asked.write_text("\n".join(json.dumps(row) for row in rows))
-    given = {"scorer": model_file(INSTRUCT), "shift-base": model_file(BASE)}
+    given = {"scorer": real_model(INSTRUCT), "shift-base": real_model(BASE)}
     done = subprocess.run(
         [
             *(sys.executable, "-m", "playground", "evaluate", "--exact", "--max-tokens", "24"),
-            *("--assistant", f"{model_file(BASE)}:friendly", "--assistant", f"{model_file(INSTRUCT)}:none"),
+            *("--assistant", f"{real_model(BASE)}:friendly", "--assistant", f"{real_model(INSTRUCT)}:none"),
             *("--questions", str(asked), "--metrics", "perplexity,shift", "--out", str(folder / "run")),
             *(word for name, path in given.items() for word in (f"--{name}", str(path))),
         ],
@@ -169,7 +156,7 @@ def test_shift_is_the_share_of_tokens_above_rank_three_under_the_base_model(
 
 def test_the_manifest_names_the_models_that_measured(run_folder: Path) -> None:
     manifest = json.loads((run_folder / "manifest.json").read_text())
-    instruct_path, base_path = str(model_file(INSTRUCT)), str(model_file(BASE))
+    instruct_path, base_path = str(real_model(INSTRUCT)), str(real_model(BASE))
     assert set(manifest["scorers"].values()) == {instruct_path}
     assert set(manifest["shift_bases"].values()) == {base_path}
     assert set(manifest["models"]) == {instruct_path, base_path}
