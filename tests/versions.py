@@ -86,7 +86,8 @@ def main() -> int:
     shown = sorted((names | {"pytest", "pip"}) & pins.keys())
     print(f"Python {python}:", ", ".join(f"{name} {pins[name]}" for name in shown), flush=True)
     ignored = [f"--ignore={folder}" for folder in LEFT_OUT]
-    command = [str(there), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *ignored, *arguments]
+    jobs = os.environ.get("JOBS", "2")
+    command = [str(there), "-m", "pytest", "-q", "-n", jobs, "--dist", "loadfile", *ignored, *arguments]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
