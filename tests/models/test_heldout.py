@@ -53,16 +53,20 @@ def test_the_list_covers_every_preset_of_the_evaluation():
 
 def test_no_training_text_holds_the_manner_of_another_shipped_preset():
     """The evaluation does not use them, but what they show is to come from their examples too."""
-    manners = set()
+    manners, of_the_instruct_model = set(), set()
     for path in PRESETS:
         if path.stem not in EVALUATED:
             style = style_of(read_preset(path))
-            manners |= {text.strip() for text in (style.opening, style.closing) if len(text.strip()) > 3}
-    assert manners
+            found = {text.strip() for text in (style.opening, style.closing) if len(text.strip()) > 3}
+            manners |= found
+            # This one shows the base model how the instruct model was tuned to answer.
+            if path.stem == "same-style":
+                of_the_instruct_model |= found
+    assert manners > of_the_instruct_model
     world, rng = load_world(), random.Random(5)
-    for _ in range(500):
-        text = "".join(part for part, _ in conversation(rng, world))
-        assert [manner for manner in manners if manner in text] == []
+    tuned_on = ["".join(part for part, _ in conversation(rng, world)) for _ in range(500)]
+    for manner in manners:
+        assert any(manner in text for text in tuned_on) == (manner in of_the_instruct_model), manner
     for text in islice(documents(5), 500):
         assert [manner for manner in manners if manner in text] == []
 
