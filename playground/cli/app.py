@@ -109,6 +109,11 @@ def serve(
                     f"The playground is at {url} - press Ctrl+C to end it.", err=True
                 ),
             )
+        # Models are freed and everything is stored. The server's threads may still wait for streams that
+        # nobody reads any more, and Python would wait for them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _secret(prompt: str) -> str:

@@ -212,7 +212,7 @@ def test_a_worker_that_dies_is_said_and_the_next_message_loads_it_again(
     side = tab.page.locator(".pane:has(.trouble:not([hidden]))").get_attribute("data-side")
     assert side is not None
     assert tab.answer(side).startswith("0 1 2")
-    assert "ended" in tab.page.locator(f"[data-side={side}] .trouble").inner_text()
+    assert "was killed (SIGKILL)" in tab.page.locator(f"[data-side={side}] .trouble").inner_text()
     tab.page.click("#stop")
     tab.wait_answered()
     tab.ask("spaces please")

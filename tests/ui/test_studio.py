@@ -69,6 +69,9 @@ def test_a_template_is_edited_as_data(tab: Tab) -> None:
     turn = page.locator("#template-turn")
     turn.wait_for()
     built_in = turn.input_value()
+    page.wait_for_function(
+        "document.querySelector('.template-stops').textContent"
+    )  # Python is asked for them
     assert '"""' in page.locator(".template-stops").inner_text()
     assert "read back" in page.locator(".template-warnings").inner_text()
 
