@@ -25,6 +25,10 @@ PASSWORD = "correct horse"
 END_S = 1.5
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def served(home: Path, *options: str, **environment: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     port = free_port()
@@ -33,6 +37,8 @@ def served(home: Path, *options: str, **environment: str) -> Iterator[tuple[int,
         env={**os.environ, "PLAYGROUND_HOME": str(home), **environment},
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background job ignores SIGINT, and what it starts would inherit that.
+        preexec_fn=_heed_interrupts if os.name == "posix" else None,
     )
     try:
         assert process.stderr is not None
