@@ -238,8 +238,7 @@ def test_save_as_remembers_the_parent_and_the_tree_compares_any_two(
 ) -> None:
     page = here.page
     parent = read_preset(preset_server.home / "shipped_presets" / "screenplay.yaml")
-    page.select_option("#preset", "screenplay")
-    page.wait_for_function("document.getElementById('draft-system').value.length > 0")
+    open_own(page, "screenplay")
     for name in ("child", "grandchild"):
         page.fill("#draft-system", f"I am the {name}.")
         choose(page, "save_as")
@@ -266,10 +265,12 @@ def test_save_as_remembers_the_parent_and_the_tree_compares_any_two(
     cells = page.locator(".diff [data-part=system] .diff-cell").all_text_contents()
     assert "I am the grandchild." in cells
     page.keyboard.press("Escape")
+    page.wait_for_selector(".diff", state="detached")
 
     # a parent that was changed since is said to be
     preset_server.own("child").write_text(child.model_copy(update={"system": "Other."}).to_yaml())
     page.keyboard.press("Escape")
+    page.wait_for_selector(".lineage", state="detached")
     choose(page, "history")
     page.locator("[data-name=grandchild]").get_by_text("was changed since").wait_for()
     page.locator("[data-name=screenplay]").get_by_role("button", name="Open").click()
