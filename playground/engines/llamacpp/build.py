@@ -6,7 +6,6 @@ Standard library alone, because the installer runs this before anything is insta
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -136,9 +135,3 @@ def compiler_advice() -> str:
     }
     command = next((said for tool, said in by_tool.items() if shutil.which(tool)), "")
     return f"Install one with: {command}" if command else "Install g++ or clang++ with the system's packages"
-
-
-def describe_machine() -> str:
-    """The system and its compiler, for a log: ``Linux x86_64, g++ ... 12.2.0``."""
-    path = compiler()
-    return f"{platform.system()} {platform.machine()}, {compiler_name(path) if path else 'no C++ compiler'}"
